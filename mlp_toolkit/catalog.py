@@ -1,0 +1,39 @@
+"""What ships with the package: `configs/` and `recipes/`. No other module knows where they lie."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal
+
+from ruamel.yaml import YAML
+
+Kind = Literal["configs", "recipes"]
+
+
+@cache
+def root(kind: Kind) -> Path:
+    """The folder of `configs` or `recipes`: inside the installed package, else in the repository."""
+    package = Path(str(files("mlp_toolkit")))
+    inside = package / kind
+    return inside if inside.is_dir() else package.parent / kind
+
+
+@cache
+def config(name: str) -> dict[str, Any]:
+    """A file of `configs/` by its path without the ending, for instance `tables/binary`."""
+    yaml = YAML(typ="safe", pure=True)
+    loaded: dict[str, Any] = yaml.load((root("configs") / f"{name}.yaml").read_text("utf-8"))
+    return loaded
+
+
+@cache
+def names(folder: str) -> tuple[str, ...]:
+    """The files of one folder of `configs/`, without the ending, in alphabetical order."""
+    return tuple(sorted(path.stem for path in (root("configs") / folder).glob("*.yaml")))
+
+
+def recipes() -> dict[str, Path]:
+    """The recipes that ship with the package, by name."""
+    return {path.stem: path for path in sorted(root("recipes").glob("*.yaml"))}

@@ -1,0 +1,90 @@
+"""The errors a user can meet, each with its exit code."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class ToolkitError(Exception):
+    """Base of the toolkit's own errors; a program that meets one ends with `exit_code`."""
+
+    exit_code = 1
+
+
+class UserError(ToolkitError, ValueError):
+    """The user's recipe, data or arguments are wrong.
+
+    Args:
+        problem: One sentence: what is wrong.
+        place: Where: `file:line:column`, a column of a table, an argument.
+        found: What stood there.
+        allowed: The values that would have been accepted, in a fixed order.
+        remedy: What to do about it.
+
+    The nearest of the `allowed` names to `found` is offered as "did you mean".
+    """
+
+    exit_code = 2
+
+    def __init__(
+        self,
+        problem: str,
+        *,
+        place: str | None = None,
+        found: object = None,
+        allowed: Iterable[object] | str | None = None,
+        remedy: str | None = None,
+    ) -> None:
+        self.problem, self.place, self.found, self.remedy = problem, place, found, remedy
+        self.allowed = allowed if isinstance(allowed, str | None) else [str(a) for a in allowed]
+        super().__init__(self.message())
+
+    def message(self) -> str:
+        """The whole message, as a terminal shows it."""
+        lines = [f"{self.place}: {self.problem}" if self.place else self.problem]
+        if self.found is not None:
+            lines.append(f"  found:   {shorten(self.found)}")
+        if isinstance(self.allowed, str):
+            lines.append(f"  allowed: {self.allowed}")
+        elif self.allowed:
+            lines.append(f"  allowed: {listing(self.allowed)}")
+            near = nearest(self.found, self.allowed)
+            if near:
+                lines.append(f"  did you mean {near!r}?")
+        if self.remedy:
+            lines.append(f"  {self.remedy}")
+        return "\n".join(lines)
+
+
+class MissingExtra(UserError):
+    """An optional dependency is not installed."""
+
+    def __init__(self, extra: str, purpose: str) -> None:
+        super().__init__(
+            f"{purpose} needs the extra {extra!r}, which is not installed.",
+            remedy=f'Install it: pip install "mlp-toolkit[{extra}]"',
+        )
+
+
+def nearest(found: object, known: Iterable[object]) -> str | None:
+    """The known name that looks most like what was found, if one does."""
+    names = [str(name) for name in known]
+    text = str(found)[:200]
+    folded = {name.lower(): name for name in names}
+    match = difflib.get_close_matches(text.lower(), list(folded), n=1, cutoff=0.6)
+    return folded[match[0]] if match and folded[match[0]] != text else None
+
+
+def shorten(value: object, limit: int = 120) -> str:
+    """`value` on one line of at most `limit` characters."""
+    text = repr(value) if not isinstance(value, str) else value
+    text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def listing(names: Iterable[object], limit: int = 24) -> str:
+    """Names as one phrase, cut after `limit` of them."""
+    items = [shorten(str(name), 40) for name in names]
+    rest = len(items) - limit
+    return ", ".join(items[:limit]) + (f", … ({rest} more)" if rest > 0 else "")

@@ -1,0 +1,88 @@
+"""Predictions → the named scores of a task, by scikit-learn."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mlp_toolkit.dataset import Target
+
+
+def score(values: np.ndarray, outputs: np.ndarray, target: Target, names: list[str]) -> dict[str, float]:
+    """Scores of predictions.
+
+    Args:
+        values: (rows, outputs) true values in the target's units, class numbers, or 0/1 labels.
+        outputs: (rows, outputs) predictions in the target's units, or probabilities.
+        target: What was predicted.
+        names: The scores wanted.
+
+    Returns:
+        The scores by name, unweighted. One that these rows do not define is left out: an area under a curve where
+        only one class occurs.
+    """
+    scorer = {"regression": _regression, "binary": _binary, "multilabel": _multilabel, "multiclass": _multiclass}
+    scores = scorer[target.task](values, outputs.astype(np.float64), target)
+    return {name: float(scores[name]) for name in names if name in scores and np.isfinite(scores[name])}
+
+
+def _regression(y: np.ndarray, p: np.ndarray, target: Target) -> dict[str, float]:
+    """Means over the targets where there are several."""
+    from sklearn import metrics
+
+    scores = {"rmse": metrics.root_mean_squared_error(y, p), "mae": metrics.mean_absolute_error(y, p)}
+    return scores | ({"r2": metrics.r2_score(y, p)} if len(y) > 1 else {})
+
+
+def _binary(y: np.ndarray, p: np.ndarray, target: Target) -> dict[str, float]:
+    from sklearn import metrics
+
+    true, chance = y[:, 0].astype(int), p[:, 0]
+    label = (chance >= 0.5).astype(int)
+    scores = {
+        "accuracy": metrics.accuracy_score(true, label),
+        "log_loss": metrics.log_loss(true, chance, labels=[0, 1]),
+        "f1": metrics.f1_score(true, label, zero_division=0),
+        "brier": metrics.brier_score_loss(true, chance, labels=[0, 1]),
+    }
+    if len(np.unique(true)) == 2:
+        scores["auc"] = metrics.roc_auc_score(true, chance)
+        scores["pr_auc"] = metrics.average_precision_score(true, chance)
+        scores["balanced_accuracy"] = metrics.balanced_accuracy_score(true, label)
+    return scores
+
+
+def _multilabel(y: np.ndarray, p: np.ndarray, target: Target) -> dict[str, float]:
+    from sklearn import metrics
+
+    true, label = y.astype(int), (p >= 0.5).astype(int)
+    scores = {
+        "micro_f1": metrics.f1_score(true, label, average="micro", zero_division=0),
+        "macro_f1": metrics.f1_score(true, label, average="macro", zero_division=0),
+        "hamming_loss": metrics.hamming_loss(true, label),
+        "subset_accuracy": metrics.accuracy_score(true, label),
+    }
+    defined = [i for i in range(true.shape[1]) if len(np.unique(true[:, i])) == 2]
+    if defined:
+        scores["macro_auc"] = np.mean([metrics.roc_auc_score(true[:, i], p[:, i]) for i in defined])
+    return scores
+
+
+def _multiclass(y: np.ndarray, p: np.ndarray, target: Target) -> dict[str, float]:
+    from sklearn import metrics
+
+    true, every = y[:, 0].astype(int), np.arange(len(target.classes))
+    chances = p / p.sum(axis=1, keepdims=True)
+    label = chances.argmax(axis=1)
+    recall = metrics.recall_score(true, label, labels=np.unique(true), average="macro", zero_division=0)
+    scores = {
+        "accuracy": metrics.accuracy_score(true, label),
+        "log_loss": metrics.log_loss(true, chances, labels=every),
+        "macro_f1": metrics.f1_score(true, label, average="macro", zero_division=0),
+        "balanced_accuracy": recall,
+    }
+    if len(np.unique(true)) == len(every):
+        if len(every) == 2:
+            scores["macro_auc"] = metrics.roc_auc_score(true, chances[:, 1])
+        else:
+            scores["macro_auc"] = metrics.roc_auc_score(true, chances, multi_class="ovr", average="macro", labels=every)
+    return scores

@@ -1,0 +1,392 @@
+"""`build_mlp`: a task and the tables → a compiled Keras network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+from mlp_toolkit import catalog, layers, spec
+from mlp_toolkit.errors import UserError
+from mlp_toolkit.features import Encoding
+from mlp_toolkit.recipe import usual_settings
+from mlp_toolkit.startup import keras
+
+
+def build_mlp(
+    task: spec.Task,
+    *,
+    n_features: int,
+    n_outputs: int = 1,
+    hidden: Sequence[int] | Mapping[str, int] | None = None,
+    activation: Any = None,
+    initializer: Any = None,
+    batch_norm: bool | None = None,
+    dropout: float | None = None,
+    l2: float | None = None,
+    output: str = "auto",
+    loss: Any = None,
+    optimizer: Any = None,
+    metrics: Sequence[Any] | None = None,
+    preset: str = "slides",
+    precision: str = "float32",
+    seed: int | None = None,
+    name: str = "mlp",
+) -> Any:
+    """Builds and compiles a multilayer perceptron by the tables of typical hyperparameters.
+
+    What is None comes from the preset, and from the task's table in `configs/tables`.
+
+    Args:
+        task: regression, binary, multilabel or multiclass.
+        n_features: Input neurons: numbers a row has, 1 or more.
+        n_outputs: Output neurons: prediction dimensions, labels or classes; 1 for binary.
+        hidden: Neurons of each hidden layer, or `{"layers": 2, "neurons": 64}`. `[100, 50]` is two hidden layers and
+            the output layer; `[]` is the output layer alone, a linear model.
+        activation: Hidden activation: a name, `{"name": "leaky_relu", "slope": 0.1}`, or a Keras layer or function.
+        initializer: A name or a Keras initializer; None or "auto" takes the one that fits the activation.
+        batch_norm: BatchNormalization before each hidden activation.
+        dropout: Share of hidden outputs dropped in training, 0 ≤ dropout < 1.
+        l2: L2 penalty on the weights of all layers, 0 or more.
+        output: Regression: auto (linear), linear, positive (softplus), or bounded(LOW, HIGH) (sigmoid; tanh
+            where LOW = -HIGH). Classification has its table's activation.
+        loss: A name, an alias such as "mse", or a Keras loss.
+        optimizer: A name, a mapping such as `{"name": "adam", "learning_rate": 0.01}`, or a Keras optimizer.
+        metrics: Keras metrics; None compiles the task's usual ones.
+        preset: slides, strong or deep.
+        precision: float32, mixed_bfloat16 or mixed_float16; the output stays float32.
+        seed: Makes initial weights and dropout repeatable; None draws them from Keras's global state.
+        name: The network's name.
+
+    Returns:
+        A compiled `keras.Model` that takes (rows, n_features) and gives (rows, n_outputs): values, or probabilities.
+
+    Raises:
+        UserError: An argument is unknown, out of range, or does not fit the task.
+
+    Source: the tables of `configs/tables`, as taught in "How to build your first neural network".
+    """
+    if task not in spec.TASKS:
+        raise UserError("unknown task", place="build_mlp: task", found=task, allowed=spec.TASKS)
+    _whole("n_features", n_features)
+    _whole("n_outputs", n_outputs)
+    if task == "binary" and n_outputs != 1:
+        raise UserError(
+            "binary has one output neuron",
+            place="build_mlp: n_outputs",
+            found=n_outputs,
+            remedy="For several yes/no labels use multilabel, for one of several classes multiclass.",
+        )
+    if task == "multiclass" and n_outputs < 2:
+        raise UserError(
+            "multiclass has one output neuron per class, two or more; softmax over one is always 1",
+            place="build_mlp: n_outputs",
+            found=n_outputs,
+            remedy="For a yes/no question use the task binary.",
+        )
+    if preset not in catalog.names("presets"):
+        raise UserError("unknown preset", place="build_mlp: preset", found=preset, allowed=catalog.names("presets"))
+    if task != "regression" and output != "auto":
+        raise UserError(f"output is for regression; {task} has its own", place="build_mlp: output", found=output)
+
+    given = {"hidden": hidden, "activation": activation, "initializer": initializer, "batch_norm": batch_norm}
+    given |= {"dropout": dropout, "l2": l2, "output": output}
+    choice = _model_spec(task, preset, given)
+    policy = keras.DTypePolicy(precision)
+    seeds = iter(range(seed, seed + 10_000)) if seed is not None else iter(lambda: None, 0)
+    penalty = keras.regularizers.L2(choice.l2) if choice.l2 else None
+    own_activation = activation if _is_keras_object(activation) else None
+    activation_name = None if own_activation is not None else choice.activation.name
+    own_initializer = initializer if _is_keras_object(initializer) else None
+
+    def kernel(for_activation: str | None) -> Any:
+        if own_initializer is not None:
+            return own_initializer
+        which = choice.initializer if choice.initializer != "auto" else _fitting_initializer(for_activation)
+        return _seeded(which, next(seeds))
+
+    inputs = keras.Input((n_features,), name="features")
+    x = inputs
+    for index, units in enumerate(choice.units, 1):
+        own = _activation(own_activation, choice.activation)
+        inside = own if not choice.batch_norm and isinstance(own, str) else None
+        x = keras.layers.Dense(
+            units,
+            activation=inside,
+            use_bias=not choice.batch_norm,
+            kernel_initializer=kernel(activation_name),
+            kernel_regularizer=penalty,
+            dtype=policy,
+            name=f"hidden_{index}",
+        )(x)
+        if choice.batch_norm:
+            x = keras.layers.BatchNormalization(dtype=policy, name=f"hidden_{index}_batch_norm")(x)
+        if inside is None:
+            x = _activation_layer(own, f"hidden_{index}_activation", policy)(x)
+        if choice.dropout:
+            # SELU keeps its outputs at mean 0 and variance 1; AlphaDropout leaves them so.
+            kind = keras.layers.AlphaDropout if activation_name == "selu" else keras.layers.Dropout
+            x = kind(choice.dropout, seed=next(seeds), dtype=policy, name=f"hidden_{index}_dropout")(x)
+    outputs = _output_layers(x, task, n_outputs, choice.output, kernel, penalty)
+    model = keras.Model(inputs, outputs, name=name)
+    model.compile(
+        optimizer=make_optimizer(optimizer if optimizer is not None else _preset_optimizer(preset)),
+        loss=_loss(task, n_outputs, loss),
+        metrics=list(metrics) if metrics is not None else _metrics(task, loss),
+    )
+    model.optimizer.build(model.trainable_variables)
+    return model
+
+
+def make_optimizer(choice: Any, schedule: str | None = None, steps: int = 1, epochs: int = 1) -> Any:
+    """A Keras optimizer from its name or mapping, with its usual settings, and a schedule over all steps.
+
+    Args:
+        choice: A name, a mapping with `name`, or a Keras optimizer, which is returned as it is.
+        schedule: constant, cosine (to 0), one_cycle (a rise over 30 % of the steps, then cosine to 0) or exponential
+            (to a hundredth); None and reduce_on_plateau leave the rate alone.
+        steps: Training steps of one epoch.
+        epochs: Epochs.
+    """
+    if isinstance(choice, keras.optimizers.Optimizer):
+        return choice
+    try:
+        checked = spec.Optimizer.model_validate({"name": choice} if isinstance(choice, str) else dict(choice))
+    except (ValidationError, TypeError, ValueError) as error:
+        raise _argument_error("optimizer", error, choice) from None
+    entry = catalog.config("optimizers")["optimizers"].get(checked.name, {"keras": checked.name})
+    settings = usual_settings(checked.name) | checked.settings()
+    total = max(1, steps * epochs)
+    rate = settings["learning_rate"]
+    schedules = keras.optimizers.schedules
+    if schedule == "cosine":
+        settings["learning_rate"] = schedules.CosineDecay(rate, total)
+    elif schedule == "one_cycle":
+        rise = max(1, int(0.3 * total))
+        settings["learning_rate"] = schedules.CosineDecay(rate / 25, total - rise, warmup_target=rate, warmup_steps=rise)
+    elif schedule == "exponential":
+        settings["learning_rate"] = schedules.ExponentialDecay(rate, total, 0.01)
+    try:
+        return getattr(keras.optimizers, entry["keras"])(**settings)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{checked.name} does not take these settings: {error}", place="optimizer") from None
+
+
+def build_model_file(network: Any, encoding: Encoding, target: Any) -> Any:
+    """The network with the encoding before it and the target's units after it: raw rows in, predictions out.
+
+    Args:
+        network: As `build_mlp` gives it, taking the encoded rows.
+        encoding: Fitted to the training rows.
+        target: The dataset's target.
+
+    Returns:
+        A `keras.Model` whose inputs are named as the raw columns, (rows, 1) each. It shares the network's layers, and is
+        compiled with the same loss and a copy of the optimizer with its state.
+    """
+    encoder = build_encoder(encoding)
+    outputs = network(encoder.output)
+    final = layers.Target(
+        target.task, target.names, target.classes, target.offset, target.scale, name=_free("target", encoding.columns)
+    )(outputs)
+    model = keras.Model(encoder.input, final, name="model")
+    optimizer = keras.optimizers.deserialize(keras.optimizers.serialize(network.optimizer))
+    model.compile(optimizer=optimizer, loss=network.loss, metrics=_metrics(target.task, network.loss))
+    optimizer.build(model.trainable_variables)
+    for new, old in zip(optimizer.variables, network.optimizer.variables, strict=True):
+        new.assign(old)
+    return model
+
+
+def build_encoder(encoding: Encoding) -> Any:
+    """The encoding as a model: named raw columns in, (rows, encoding.width) float32 out."""
+    taken: list[str] = []
+    columns: dict[str, Any] = {}
+    texts = {*(name for name, _ in encoding.dates), *(name for name, _ in encoding.words)}
+    for name in encoding.columns:
+        # Keras allows no slash in a layer's name; the dictionary of inputs keeps the column's own name.
+        safe = _free(name.replace("/", "_") or "column", taken)
+        taken.append(safe)
+        columns[name] = keras.Input((1,), name=safe, dtype="string" if name in texts else "float32")
+
+    def side_by_side(names: Sequence[str], title: str) -> Any:
+        picked = [columns[name] for name in names]
+        return picked[0] if len(picked) == 1 else keras.layers.Concatenate(name=_free(title, taken))(picked)
+
+    pieces, numbers = [], []
+    if encoding.numbers:
+        numbers.append(side_by_side(encoding.numbers, "numeric_columns"))
+    if encoding.dates:
+        dates = side_by_side([name for name, _ in encoding.dates], "date_columns")
+        date_names, formats = zip(*encoding.dates, strict=True)
+        numbers.append(layers.DateParts(date_names, formats, name=_free("date_parts", taken))(dates))
+    if numbers:
+        both = numbers[0] if len(numbers) == 1 else keras.layers.Concatenate(name=_free("all_numbers", taken))(numbers)
+        numeric = layers.Numbers(
+            encoding.numbers,
+            encoding.fill,
+            encoding.center,
+            encoding.inverse_scale,
+            encoding.indicators,
+            name=_free("numbers", taken),
+        )
+        pieces.append(numeric(both))
+    if encoding.words:
+        words = side_by_side([name for name, _ in encoding.words], "categorical_columns")
+        word_names, vocabularies = zip(*encoding.words, strict=True)
+        pieces.append(layers.OneHot(word_names, vocabularies, name=_free("one_hot", taken))(words))
+    encoded = pieces[0] if len(pieces) == 1 else keras.layers.Concatenate(name=_free("encoded", taken))(pieces)
+    return keras.Model(columns, encoded, name="encoder")
+
+
+def _free(name: str, taken: Sequence[str]) -> str:
+    """A layer's name that no column has."""
+    candidate, number = name, 2
+    while candidate in taken:
+        candidate, number = f"{name}_{number}", number + 1
+    return candidate
+
+
+def _model_spec(task: str, preset: str, given: Mapping[str, Any]) -> spec.Model:
+    """The `model:` part of a recipe from presets, table and arguments, checked as a recipe is."""
+    table = catalog.config(f"tables/{task}")["entries"]
+    values = dict(catalog.config("presets/slides")["values"]["model"])
+    values |= {key[6:]: entry["default"] for key, entry in table.items() if key.startswith("model.")}
+    values |= catalog.config(f"presets/{preset}")["values"].get("model", {})
+    for key, value in given.items():
+        if value is not None and not _is_keras_object(value):
+            values[key] = list(value) if isinstance(value, tuple) else dict(value) if isinstance(value, Mapping) else value
+    step = values["activation"] in ("step", {"name": "step"})  # allowed here: weights can be set by hand
+    if step:
+        values["activation"] = "linear"
+    try:
+        checked = spec.Model.model_validate(values)
+    except ValidationError as error:
+        raise _argument_error("build_mlp", error, None) from None
+    if not step:
+        return checked
+    return checked.model_copy(update={"activation": spec.Activation.model_construct(name="step", slope=None)})
+
+
+def _argument_error(where: str, error: Exception, found: object) -> UserError:
+    if not isinstance(error, ValidationError):
+        return UserError("a name, a mapping with a name, or a Keras object", place=where, found=found)
+    first = error.errors(include_url=False)[0]
+    context = first.get("ctx") or {}
+    place = f"{where}: " + ".".join(str(part) for part in first["loc"] if part not in ("text", "list", "mapping", "number"))
+    if first["type"] == "extra_forbidden":
+        known = list(spec.Optimizer.model_fields)
+        return UserError("unknown setting", place=place, found=first["loc"][-1], allowed=known)
+    return UserError(
+        str(context.get("problem") or first["msg"]),
+        place=place,
+        found=first["input"],
+        allowed=context.get("allowed"),
+        remedy=context.get("remedy"),
+    )
+
+
+def _whole(name: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise UserError("a whole number of 1 or more", place=f"build_mlp: {name}", found=value)
+
+
+def _is_keras_object(value: Any) -> bool:
+    return callable(value) or isinstance(value, keras.layers.Layer)
+
+
+def _activation(own: Any, named: spec.Activation) -> Any:
+    """A name that Dense takes, or an object for a layer of its own."""
+    if own is not None:
+        return own
+    entry = catalog.config("activations")["activations"].get(named.name, {"keras": named.name})
+    if named.name == "step":
+        return layers.step
+    if "slope" in entry:
+        return keras.layers.LeakyReLU(negative_slope=entry["slope"] if named.slope is None else named.slope)
+    return entry["keras"]
+
+
+def _activation_layer(own: Any, name: str, policy: Any) -> Any:
+    if isinstance(own, keras.layers.Layer):
+        return own.__class__.from_config({**own.get_config(), "name": name, "dtype": policy})
+    return keras.layers.Activation(own, name=name, dtype=policy)
+
+
+def _fitting_initializer(activation: str | None) -> str:
+    table = catalog.config("activations")
+    entry = table["activations"].get(activation)
+    return str(entry["initializer"] if entry else table["fallback_initializer"])
+
+
+def _seeded(name: str, seed: int | None) -> Any:
+    initializer = keras.initializers.get(name)
+    config = initializer.get_config()
+    return initializer.__class__.from_config({**config, "seed": seed}) if "seed" in config else initializer
+
+
+def _output_layers(x: Any, task: str, n_outputs: int, output: str, kernel: Any, penalty: Any) -> Any:
+    table = catalog.config(f"tables/{task}")["entries"]["output_activation"]
+    bounds = spec.parse_bounds(output)
+    around_zero = bounds is not None and bounds[0] == -bounds[1]
+    kind = "bounded_around_zero" if around_zero else "bounded" if bounds else output
+    activation = table.get(kind, table["default"])
+    x = keras.layers.Dense(
+        n_outputs,
+        activation=activation,
+        kernel_initializer=kernel(activation),
+        kernel_regularizer=penalty,
+        dtype="float32",
+        name="output",
+    )(x)
+    if bounds and bounds not in ((0.0, 1.0), (-1.0, 1.0)):
+        low, high = bounds
+        scale, offset = (high, 0.0) if around_zero else (high - low, low)
+        x = keras.layers.Rescaling(scale, offset, dtype="float32", name="bounds")(x)
+    return x
+
+
+def _preset_optimizer(preset: str) -> Any:
+    for name in (preset, "slides"):
+        train = catalog.config(f"presets/{name}")["values"]["train"]
+        if "optimizer" in train:
+            return train["optimizer"]
+    return None
+
+
+def _loss(task: str, n_outputs: int, loss: Any) -> Any:
+    """The loss by its full name: Keras cannot read the aliases back from a file."""
+    if loss is None or loss == "auto":
+        return catalog.config(f"tables/{task}")["entries"]["train.loss"]["default"]
+    if not isinstance(loss, str):
+        categorical = (keras.losses.CategoricalCrossentropy, keras.losses.SparseCategoricalCrossentropy)
+        if n_outputs == 1 and isinstance(loss, categorical):
+            loss = "categorical_crossentropy"
+        else:
+            return loss
+    try:
+        return spec.loss_name(task, loss)
+    except spec.PydanticCustomError as error:
+        context = error.context or {}
+        raise UserError(
+            context["problem"],
+            place="build_mlp: loss",
+            found=loss,
+            allowed=context["allowed"],
+            remedy=context["remedy"],
+        ) from None
+
+
+def _metrics(task: str, loss: Any) -> list[Any]:
+    """What is watched while training; the scores of a run come from scikit-learn at its end."""
+    if task == "regression":
+        return [keras.metrics.RootMeanSquaredError(name="rmse"), keras.metrics.MeanAbsoluteError(name="mae")]
+    if task == "multiclass":
+        name = loss if isinstance(loss, str) else getattr(loss, "name", "")
+        sparse = not name or name in ("auto", "sparse_categorical_crossentropy")
+        kind = keras.metrics.SparseCategoricalAccuracy if sparse else keras.metrics.CategoricalAccuracy
+        return [kind(name="accuracy")]
+    accuracy = keras.metrics.BinaryAccuracy(name="accuracy")
+    multilabel = {"multi_label": True} if task == "multilabel" else {}
+    return [accuracy, keras.metrics.AUC(name="auc", **multilabel)]

@@ -1,0 +1,339 @@
+"""Files and bundled data sets become tables of raw columns; or their header alone.
+
+A table read here holds numbers as numbers and everything else as text with None where a value is missing. CSV files
+give text only: what a column means is decided in `features`, in one place for all kinds of files.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import hashlib
+import io
+import re
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlp_toolkit import catalog
+from mlp_toolkit.errors import UserError, listing, shorten
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet", ".npz")
+SEPARATORS = {",": "comma", "\t": "tab", ";": "semicolon", "|": "bar"}
+ENCODINGS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16", b"PK": "a zip archive or an Excel workbook"}
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows as they were read.
+
+    Attributes:
+        frame: One column of numbers (NaN where missing) or of text (None where missing) for each column of the file.
+        fingerprint: SHA-256 of the file's bytes, or of the values of a bundled data set.
+        notes: What was inferred on the way.
+    """
+
+    frame: pd.DataFrame
+    fingerprint: str
+    notes: tuple[str, ...] = ()
+
+
+def header(path: str | Path) -> list[str]:
+    """The column names of a file, without reading its rows.
+
+    Raises:
+        UserError: The file cannot be read, or its names are empty or stand twice.
+    """
+    file = Path(path)
+    suffix = _suffix(file)
+    if suffix == ".parquet":
+        import pyarrow.parquet as parquet
+
+        with _reading(file):
+            return _unique([str(name) for name in parquet.read_schema(file).names], file)
+    if suffix == ".npz":
+        return [name for name, _ in _npz_columns(file)]
+    with _reading(file), (gzip.open(file, "rb") if suffix.endswith(".gz") else file.open("rb")) as stream:
+        start = stream.readline(10_000_000)
+        while start.strip() and start.count(b'"') % 2:  # a quoted name may hold a line break
+            more = stream.readline(10_000_000)
+            if not more:
+                break
+            start += more
+    names, _ = _csv_header(_decode(start, file), file)
+    return names
+
+
+def dataset_header(name: str) -> list[str]:
+    """The column names of a data set that ships inside a dependency."""
+    return list(catalog.config("datasets")["datasets"][name]["columns"])
+
+
+def read(path: str | Path) -> Table:
+    """Reads a CSV, TSV (also gzip), Parquet or NPZ file.
+
+    Raises:
+        UserError: With file, line and remedy for everything that is wrong with it.
+    """
+    file = Path(path)
+    suffix = _suffix(file)
+    with _reading(file):
+        raw = file.read_bytes()
+    fingerprint = hashlib.sha256(raw).hexdigest()
+    if not raw:
+        raise UserError("the file is empty", place=str(file))
+    notes: list[str] = []
+    if suffix == ".parquet":
+        frame = _parquet(raw, file)
+    elif suffix == ".npz":
+        frame = _npz(file)
+    else:
+        if suffix.endswith(".gz"):
+            with _reading(file):
+                raw = gzip.decompress(raw)
+        frame = _csv(raw, file, notes)
+    if not len(frame):
+        raise UserError("the file has a header but no rows", place=str(file))
+    return Table(frame, fingerprint, tuple(notes))
+
+
+def read_dataset(name: str) -> Table:
+    """Reads a data set that ships inside an installed dependency, as `configs/datasets.yaml` lists them."""
+    from sklearn import datasets
+
+    frame = getattr(datasets, f"load_{name}")(as_frame=True).frame
+    return Table(normalise(frame), hashlib.sha256(frame.to_csv(index=False).encode()).hexdigest())
+
+
+def normalise(frame: pd.DataFrame) -> pd.DataFrame:
+    """Any data frame → columns of numbers or of text, as `Table` promises.
+
+    Booleans become 0 and 1, dates become ISO text, categories become text.
+
+    Raises:
+        UserError: A column's name stands twice, or a column holds lists, mappings or other objects.
+    """
+    import numpy as np
+    import pandas as pd
+
+    names = _unique([str(name) for name in frame.columns], "the data frame")
+    columns: dict[str, Any] = {}
+    for index, name in enumerate(names):
+        column = frame.iloc[:, index]
+        kind = column.dtype
+        if isinstance(kind, pd.CategoricalDtype):
+            column = column.astype(kind.categories.dtype)
+            kind = column.dtype
+        if pd.api.types.is_datetime64_any_dtype(kind):
+            stamps = column.dt.tz_localize(None) if getattr(kind, "tz", None) is not None else column
+            text = stamps.dt.strftime("%Y-%m-%d %H:%M:%S").astype(object)
+            columns[name] = text.where(column.notna(), None).to_numpy(object)
+        elif pd.api.types.is_bool_dtype(kind) or pd.api.types.is_numeric_dtype(kind):
+            plain = isinstance(kind, np.dtype) and kind.kind in "iuf"
+            columns[name] = column.to_numpy() if plain else column.to_numpy(np.float64, na_value=np.nan)
+        else:
+            columns[name] = _objects(column, name)
+    return pd.DataFrame(columns, copy=False)
+
+
+def _objects(column: pd.Series[Any], name: str) -> Any:
+    """A column of Python objects → text or None; numbers where all are numbers."""
+    import datetime
+    import decimal
+
+    import numpy as np
+
+    values = column.to_numpy(object)
+    present = column.notna().to_numpy()
+    kinds = {type(value) for value in values[present]}
+    number = (bool, int, float, decimal.Decimal, np.bool_, np.number)
+    if kinds and all(issubclass(kind, number) for kind in kinds):
+        return np.array([float(v) if p else np.nan for v, p in zip(values, present, strict=True)])
+    if kinds and all(issubclass(kind, datetime.date) for kind in kinds):
+        return np.array([str(v) if p else None for v, p in zip(values, present, strict=True)], object)
+    odd = [kind for kind in kinds if not issubclass(kind, str | bytes | bool | int | float | np.generic)]
+    if odd:
+        raise UserError(
+            f"column {name!r} holds values of type {odd[0].__name__}; numbers, text, booleans and dates are read",
+            remedy="Split it into plain columns, or drop it.",
+        )
+    text = np.empty(len(values), object)
+    for i, (value, there) in enumerate(zip(values, present, strict=True)):
+        text[i] = (value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)) if there else None
+    return text
+
+
+class _reading:
+    """Turns what the system and the file libraries raise into one clear message."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, FileNotFoundError):
+            raise UserError("no such file", place=str(self.file)) from None
+        if isinstance(error, IsADirectoryError):
+            raise UserError("a folder, not a file", place=str(self.file), allowed=SUFFIXES) from None
+        if isinstance(error, OSError | EOFError) or type(error).__module__ in ("zlib", "pyarrow.lib", "zipfile"):
+            raise UserError(f"cannot be read: {shorten(str(error))}", place=str(self.file)) from None
+        if isinstance(error, ValueError) and not isinstance(error, UserError):
+            raise UserError(f"damaged or of another kind: {shorten(str(error))}", place=str(self.file)) from None
+
+
+def _suffix(file: Path) -> str:
+    name = file.name.lower()
+    for suffix in sorted(SUFFIXES, key=len, reverse=True):
+        if name.endswith(suffix):
+            return suffix
+    if file.is_dir():
+        raise UserError("folders of images are not available in this version", place=str(file), allowed=SUFFIXES)
+    raise UserError("unknown kind of file", place=str(file), found=file.suffix or file.name, allowed=SUFFIXES)
+
+
+def _unique(names: list[str], place: object) -> list[str]:
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise UserError(
+            f"column names stand more than once in the header: {listing(twice)}",
+            place=str(place),
+            remedy="Give each column a name of its own.",
+        )
+    return names
+
+
+def _decode(raw: bytes, file: Path) -> str:
+    """UTF-8 text, or an error that says where it is not."""
+    for start, what in ENCODINGS.items():
+        if raw.startswith(start):
+            raise UserError(f"this is {what}, not UTF-8 text", place=str(file), remedy="Save it as CSV in UTF-8.")
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise UserError(
+            f"not UTF-8 text: byte 0x{raw[error.start]:02x} cannot be read",
+            place=f"{file}:{line}",
+            remedy="The file may be in Latin-1 or Windows-1252; convert it: iconv -f WINDOWS-1252 -t UTF-8",
+        ) from None
+    if "\0" in text[:100_000]:
+        raise UserError("this is not a text file: it holds zero bytes", place=str(file))
+    return text
+
+
+def _csv_header(text: str, file: Path) -> tuple[list[str], str]:
+    """The names in the first line, and the separator."""
+    first = text.lstrip("\r\n")
+    line = first.split("\n", 1)[0]
+    if not line.strip():
+        raise UserError("the file is empty", place=str(file))
+    usual = "\t" if ".tsv" in file.name.lower() else ","
+    bare = re.sub(r'"[^"]*"', "", line)
+    separator = usual if usual in bare else max(SEPARATORS, key=lambda s: (bare.count(s), s == usual))
+    try:
+        names = next(csv.reader(io.StringIO(first), delimiter=separator, strict=True), [])
+    except csv.Error as error:
+        raise UserError(f"the header cannot be read: {error}", place=f"{file}:1") from None
+    names = [name.strip() for name in names]
+    empty = [index + 1 for index, name in enumerate(names) if not name]
+    if empty:
+        raise UserError(
+            f"the header has no name in column {listing(empty)}",
+            place=f"{file}:1",
+            remedy="Name each column in the first line; an index column can be named `row`.",
+        )
+    return _unique(names, f"{file}:1"), separator
+
+
+def _csv(raw: bytes, file: Path, notes: list[str]) -> pd.DataFrame:
+    import pandas as pd
+    import pyarrow as pa
+    import pyarrow.csv as arrow_csv
+
+    text = _decode(raw, file)
+    names, separator = _csv_header(text, file)
+    usual = "\t" if ".tsv" in file.name.lower() else ","
+    if separator != usual:
+        notes.append(f"separator: {SEPARATORS[separator]}, by the header")
+    missing = catalog.config("features")["missing_values"]
+    try:
+        table = arrow_csv.read_csv(
+            io.BytesIO(text.encode("utf-8")),
+            read_options=arrow_csv.ReadOptions(column_names=names, skip_rows_after_names=1, use_threads=False),
+            parse_options=arrow_csv.ParseOptions(delimiter=separator, newlines_in_values='"' in text),
+            convert_options=arrow_csv.ConvertOptions(
+                column_types={name: pa.string() for name in names}, null_values=missing, strings_can_be_null=True
+            ),
+        )
+    except pa.ArrowInvalid as error:
+        if "Empty CSV file" in str(error):
+            raise UserError("the file has a header but no rows", place=str(file)) from None
+        raise _ragged(text, separator, len(names), file, str(error)) from None
+    return pd.DataFrame({name: table[name].to_numpy(zero_copy_only=False) for name in names}, copy=False)
+
+
+def _ragged(text: str, separator: str, width: int, file: Path, reason: str) -> UserError:
+    """The first row that has not as many fields as the header."""
+    reader = csv.reader(io.StringIO(text), delimiter=separator)
+    try:
+        for row in reader:
+            if row and len(row) != width:
+                return UserError(
+                    f"the row ending here has {len(row)} fields, the header names {width} columns",
+                    place=f"{file}:{reader.line_num}",
+                    found=separator.join(row),
+                    remedy="A field that holds the separator or a line break must stand in double quotes.",
+                )
+    except csv.Error as error:
+        return UserError(f"cannot be read as CSV: {error}", place=f"{file}:{reader.line_num}")
+    return UserError(f"cannot be read as CSV: {shorten(reason)}", place=str(file))
+
+
+def _parquet(raw: bytes, file: Path) -> pd.DataFrame:
+    import pyarrow as pa
+    import pyarrow.parquet as parquet
+
+    with _reading(file):
+        table = parquet.read_table(pa.BufferReader(raw))
+    _unique([str(name) for name in table.column_names], file)
+    return normalise(table.to_pandas(ignore_metadata=True))
+
+
+def _npz_columns(file: Path) -> list[tuple[str, Any]]:
+    """Columns of an NPZ file: a one-dimensional array is a column, others give one column for each value of a row."""
+    import numpy as np
+
+    with _reading(file), np.load(file, allow_pickle=False) as archive:
+        arrays = {name: archive[name] for name in archive.files}
+    if not arrays:
+        raise UserError("the file holds no arrays", place=str(file))
+    lengths = {name: array.shape[0] if array.ndim else None for name, array in arrays.items()}
+    if len(set(lengths.values())) > 1 or None in lengths.values():
+        raise UserError("the arrays differ in their number of rows", place=str(file), found=lengths)
+    columns: list[tuple[str, Any]] = []
+    for name, array in arrays.items():
+        if array.ndim == 1:
+            columns.append((name, array))
+            continue
+        for index in np.ndindex(*array.shape[1:]):
+            columns.append((f"{name}_" + "_".join(map(str, index)), array[(slice(None), *index)]))
+    _unique([name for name, _ in columns], file)
+    return columns
+
+
+def _npz(file: Path) -> pd.DataFrame:
+    import numpy as np
+    import pandas as pd
+
+    columns = {
+        name: array if array.dtype.kind in "iuf" else pd.Series(array.astype(object)).to_numpy()
+        for name, array in _npz_columns(file)
+    }
+    plain = {name: array for name, array in columns.items() if isinstance(array, np.ndarray)}
+    return normalise(pd.DataFrame(plain, copy=False))

@@ -1,0 +1,453 @@
+"""HDF5: save, load, inspect. The only module that touches Keras's saving.
+
+Keras writes architecture, weights and optimizer in its own layout, so that any Keras can read the file. This module adds
+what Keras leaves out (the exact compile arguments, the random state of dropout) in a group of its own, writes so that a
+kill leaves the old file or the new one, and restores the optimizer, which Keras 3 does not.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import warnings
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mlp_toolkit.errors import UserError, shorten
+
+if TYPE_CHECKING:
+    import h5py
+
+OWN_GROUP = "mlp_toolkit"
+LARGEST_CONFIG = 64_000_000
+DEEPEST = 60
+# Layers that run code or read files named in their configuration.
+REFUSED = ("Lambda", "TorchModuleWrapper", "TFSMLayer", "JaxLayer", "FlaxLayer")
+PLAIN = ("__tuple__", "__keras_tensor__", "Functional", "Sequential", "Model", "DTypePolicy", "DTypePolicyMap")
+
+
+@contextlib.contextmanager
+def atomic(path: str | Path) -> Iterator[Path]:
+    """Gives a temporary path beside `path` that takes its place when the block ends without an error.
+
+    The bytes are flushed to the disk before, and the folder after: a kill at any moment leaves the old file or the new.
+    """
+    target = Path(path)
+    temporary = target.with_name(f".{target.stem}.{os.getpid()}.partial{target.suffix}")
+    try:
+        yield temporary
+        with temporary.open("rb+") as written:
+            os.fsync(written.fileno())
+        os.replace(temporary, target)
+        folder = os.open(target.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def save(model: Any, path: str | Path) -> None:
+    """Saves a Keras model in one HDF5 file: architecture, weights, compile arguments, optimizer state, random state.
+
+    Args:
+        model: Any Keras model; a custom class must be registered with Keras to be loaded again.
+        path: Ends in .h5.
+
+    Raises:
+        UserError: The path does not end in .h5, or the model cannot be written.
+    """
+    import h5py
+
+    from mlp_toolkit.startup import keras
+
+    target = _h5_path(path)
+    if isinstance(getattr(model, "optimizer", None), keras.optimizers.Adafactor):
+        raise UserError("Keras cannot save Adafactor's state in HDF5: its variables share names", remedy="Use adam.")
+    if not target.parent.is_dir():
+        raise UserError("the folder to save in is not there", place=str(target), found=str(target.parent))
+    with atomic(target) as temporary:
+        with _quiet_saving():
+            model.save(temporary)
+        with h5py.File(temporary, "r+") as file:
+            own = file.create_group(OWN_GROUP)
+            own.attrs["format"] = 1
+            if model.compiled:
+                own.attrs["compile_config"] = json.dumps(model.get_compile_config())
+                _spell_out_losses(file)
+            for index, variable in enumerate(_random_states(model)):
+                own.create_dataset(f"random_state_{index}", data=np.asarray(variable))
+
+
+def load(path: str | Path) -> Any:
+    """Loads a model from an HDF5 file, ready to predict and to go on training where it stopped.
+
+    The file's structure is checked first: only known Keras classes, nothing that could run code or read other files.
+
+    Args:
+        path: A file that `save` or any Keras wrote.
+
+    Returns:
+        The Keras model, compiled when the file says how, with the optimizer's state.
+
+    Raises:
+        UserError: Not a model file, damaged, or it holds something that is refused.
+    """
+    import h5py
+
+    from mlp_toolkit import layers  # noqa: F401  (registers our layers with Keras)
+    from mlp_toolkit.startup import keras
+
+    file_path = _existing(path)
+    with _opened(file_path) as file:
+        config = _model_config(file, file_path)
+        _check_classes(config, file_path)
+    try:
+        with _quiet_saving():
+            model = keras.models.load_model(str(file_path), compile=False, safe_mode=True)
+    except (ValueError, TypeError, KeyError, AttributeError, OSError) as error:
+        raise UserError(f"the model cannot be rebuilt: {shorten(str(error), 300)}", place=str(file_path)) from None
+    with h5py.File(file_path, "r") as file:
+        compile_config = _compile_config(file, file_path)
+        if compile_config is not None:
+            model.compile(**compile_config)
+            _restore_optimizer(model, file, file_path)
+        if OWN_GROUP in file:
+            for index, variable in enumerate(_random_states(model)):
+                variable.assign(file[OWN_GROUP][f"random_state_{index}"][()])
+    return model
+
+
+def inspect(path: str | Path) -> dict[str, Any]:
+    """What a model file holds, read without building or running anything.
+
+    Returns:
+        `format`, `keras_version`, `size` in bytes, `layers` (name, class, weights and parameters of each), `parameters`,
+        `inputs`, `target`, `loss`, `optimizer`.
+    """
+    file_path = _existing(path)
+    with _opened(file_path) as file:
+        config = _model_config(file, file_path)
+        version = file.attrs.get("keras_version", "unknown")
+        training = json.loads(file.attrs["training_config"]) if "training_config" in file.attrs else {}
+        found = _layers(config, file["model_weights"] if "model_weights" in file else {})
+    optimizer = training.get("optimizer_config", {})
+    target = next((layer["config"] for layer in found if layer["class"] == "mlp_toolkit>Target"), None)
+    for layer in found:
+        del layer["config"]
+    return {
+        "format": "Keras HDF5",
+        "keras_version": version if isinstance(version, str) else bytes(version).decode(),
+        "size": file_path.stat().st_size,
+        "layers": found,
+        "parameters": sum(layer["parameters"] for layer in found),
+        "inputs": [layer["name"] for layer in found if layer["class"] == "InputLayer"],
+        "target": target and {key: target.get(key) for key in ("task", "names", "classes")},
+        "loss": _named(training.get("loss")),
+        "optimizer": optimizer.get("class_name"),
+        "learning_rate": optimizer.get("config", {}).get("learning_rate"),
+        "refused": sorted(_refused(config)),
+    }
+
+
+def write_state(path: str | Path, arrays: Mapping[str, list[np.ndarray]], info: Mapping[str, Any]) -> None:
+    """Writes lists of arrays and a JSON record to an HDF5 file, atomically."""
+    import h5py
+
+    with atomic(path) as temporary, h5py.File(temporary, "w") as file:
+        file.attrs["info"] = json.dumps(info)
+        for name, values in arrays.items():
+            group = file.create_group(name)
+            group.attrs["count"] = len(values)
+            for index, value in enumerate(values):
+                group.create_dataset(str(index), data=value)
+
+
+def read_state(path: str | Path) -> tuple[dict[str, list[np.ndarray]], dict[str, Any]]:
+    """Reads what `write_state` wrote.
+
+    Raises:
+        UserError: The file is damaged.
+    """
+    file_path = _existing(path)
+    with _opened(file_path) as file:
+        try:
+            arrays = {name: [group[str(i)][()] for i in range(int(group.attrs["count"]))] for name, group in file.items()}
+            return arrays, json.loads(file.attrs["info"])
+        except (KeyError, ValueError, OSError) as error:
+            raise UserError(f"damaged: {shorten(str(error))}", place=str(file_path)) from None
+
+
+@contextlib.contextmanager
+def _quiet_saving() -> Iterator[None]:
+    """Without Keras's advice to use another format than the one this toolkit is for."""
+    log = logging.getLogger("absl")
+    silence = logging.Filter("nothing")
+    log.addFilter(silence)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="When providing `inputs` as a dict")
+            yield
+    finally:
+        log.removeFilter(silence)
+
+
+def _h5_path(path: str | Path) -> Path:
+    target = Path(path)
+    if target.suffix not in (".h5", ".hdf5"):
+        raise UserError("a model file ends in .h5", place=str(path), found=target.suffix or target.name)
+    return target
+
+
+def _existing(path: str | Path) -> Path:
+    target = _h5_path(path)
+    if not target.is_file():
+        raise UserError("no such file", place=str(path))
+    return target
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[h5py.File]:
+    import h5py
+
+    try:
+        file = h5py.File(path, "r")
+    except OSError as error:
+        raise UserError(f"not an HDF5 file, or damaged: {shorten(str(error))}", place=str(path)) from None
+    with file:
+        _check_links(file, path)
+        yield file
+
+
+def _check_links(file: h5py.File, path: Path) -> None:
+    """Only groups and datasets within the file: no soft or external links, no external storage."""
+    import h5py
+
+    def walk(group: h5py.Group, depth: int) -> None:
+        if depth > DEEPEST:
+            raise UserError(f"groups nested deeper than {DEEPEST}", place=str(path))
+        for name in group:
+            if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+                raise UserError(f"refused: {shorten(name)!r} links to another place or file", place=str(path))
+            item = group[name]
+            if isinstance(item, h5py.Group):
+                walk(item, depth + 1)
+            elif not isinstance(item, h5py.Dataset) or item.external or item.is_virtual:
+                raise UserError(f"refused: {shorten(name)!r} keeps its values outside the file", place=str(path))
+
+    try:
+        walk(file, 0)
+    except (OSError, RuntimeError, KeyError, ValueError) as error:
+        if isinstance(error, UserError):
+            raise
+        raise UserError(f"damaged: {shorten(str(error))}", place=str(path)) from None
+
+
+def _json(text: Any, what: str, path: Path) -> Any:
+    raw = text.encode() if isinstance(text, str) else bytes(text)
+    if len(raw) > LARGEST_CONFIG:
+        raise UserError(f"the {what} has {len(raw):,} bytes; at most {LARGEST_CONFIG:,} are read", place=str(path))
+    try:
+        return json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"the {what} is damaged: {shorten(str(error))}", place=str(path)) from None
+
+
+def _model_config(file: h5py.File, path: Path) -> Any:
+    if "model_config" not in file.attrs:
+        holds = "weights only" if "layer_names" in file.attrs else "no Keras model"
+        raise UserError(f"the file holds {holds}", place=str(path))
+    return _json(file.attrs["model_config"], "model's configuration", path)
+
+
+def _class_names(node: Any, depth: int = 0) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every `class_name` in a configuration with the mapping that holds it."""
+    if depth > DEEPEST:
+        raise UserError(f"a configuration nested deeper than {DEEPEST}")
+    if isinstance(node, dict):
+        if "class_name" in node:
+            yield str(node["class_name"]), node
+        for value in node.values():
+            yield from _class_names(value, depth + 1)
+    elif isinstance(node, list):
+        for value in node:
+            yield from _class_names(value, depth + 1)
+
+
+def _refused(config: Any) -> set[str]:
+    return {name for name, _ in _class_names(config) if name in REFUSED or ">" in name and name.split(">")[-1] in REFUSED}
+
+
+def _check_classes(config: Any, path: Path) -> None:
+    """Refuses every class that is not Keras's own, ours, or registered by the running program."""
+    from mlp_toolkit.startup import keras
+
+    bad = _refused(config)
+    if bad:
+        raise UserError(
+            f"refused: the file holds {', '.join(sorted(bad))}, which can run code when it is loaded",
+            place=str(path),
+            remedy="Load it with Keras itself if you know where it comes from.",
+        )
+    homes = (keras.layers, keras.initializers, keras.regularizers, keras.constraints, keras.losses, keras.metrics)
+    homes += (keras.optimizers, keras.optimizers.schedules)
+    registered = keras.saving.get_custom_objects()
+    for name, node in _class_names(config):
+        if name in PLAIN or name in registered or any(hasattr(home, name) for home in homes):
+            continue
+        if name == "function" and hasattr(keras.activations, str(node.get("config"))):
+            continue
+        raise UserError(
+            f"refused: the file holds the class {shorten(name)!r}, which is neither Keras's own nor registered",
+            place=str(path),
+            remedy="If it is yours, register it with keras.saving.register_keras_serializable before loading.",
+        )
+    for node in _all_mappings(config):
+        vocabulary = node.get("vocabulary")
+        if isinstance(vocabulary, str):
+            raise UserError("refused: a layer reads its vocabulary from another file", place=str(path))
+
+
+def _all_mappings(node: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(node, dict):
+        yield node
+    for value in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        yield from _all_mappings(value)
+
+
+def _compile_config(file: h5py.File, path: Path) -> dict[str, Any] | None:
+    """Compile arguments: exactly those the model had, or as near as Keras's own record allows."""
+    from mlp_toolkit.startup import keras
+
+    own = file.get(OWN_GROUP)
+    if own is not None and "compile_config" in own.attrs:
+        config = _json(own.attrs["compile_config"], "compile configuration", path)
+        _check_classes(config, path)
+        arguments: dict[str, Any] = keras.saving.deserialize_keras_object(config)
+        return arguments
+    if "training_config" not in file.attrs:
+        return None
+    config = _json(file.attrs["training_config"], "training configuration", path)
+    _check_classes(config, path)
+    optimizer = config["optimizer_config"]
+    optimizer["class_name"] = str(optimizer["class_name"]).removeprefix("Custom>")
+    return {
+        "optimizer": keras.optimizers.deserialize(optimizer),
+        "loss": _deserialized(config.get("loss"), keras.losses.deserialize),
+        "loss_weights": config.get("loss_weights"),
+        "metrics": _deserialized(config.get("metrics"), keras.metrics.deserialize),
+        "weighted_metrics": _deserialized(config.get("weighted_metrics"), keras.metrics.deserialize),
+    }
+
+
+def _deserialized(node: Any, build: Any) -> Any:
+    """Names stay names: `compile` knows the aliases that Keras's own loader does not."""
+    if isinstance(node, dict) and "class_name" in node:
+        return build(node)
+    if isinstance(node, dict):
+        return {key: _deserialized(value, build) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_deserialized(value, build) for value in node]
+    return node
+
+
+def _restore_optimizer(model: Any, file: h5py.File, path: Path) -> None:
+    """Keras builds the loaded optimizer on no variables at all, so its state is put back here, by position."""
+    optimizer = model.optimizer
+    optimizer.build(model.trainable_variables)
+    if "optimizer_weights" not in file:
+        return
+    group = file["optimizer_weights"]
+    names = _weight_names(group)
+    if len(names) != len(optimizer.variables):
+        raise UserError(
+            f"the optimizer's state has {len(names)} parts, {type(optimizer).__name__} needs {len(optimizer.variables)}",
+            place=str(path),
+        )
+    for variable, name in zip(optimizer.variables, names, strict=True):
+        value = group[name][()]
+        if tuple(value.shape) != tuple(variable.shape):
+            raise UserError(f"the optimizer's state {shorten(name)!r} has the wrong shape", place=str(path))
+        variable.assign(value)
+
+
+def _weight_names(group: h5py.Group) -> list[str]:
+    """Keras splits a long list of names over several attributes."""
+    if "weight_names" in group.attrs:
+        chunks = [group.attrs["weight_names"]]
+    else:
+        chunks = []
+        while f"weight_names{len(chunks)}" in group.attrs:
+            chunks.append(group.attrs[f"weight_names{len(chunks)}"])
+    return [name.decode() if isinstance(name, bytes) else str(name) for chunk in chunks for name in chunk]
+
+
+def _random_states(model: Any) -> list[Any]:
+    """Variables that Keras does not count as weights: the state of the random generators of dropout."""
+    weights = {id(variable) for variable in model.weights}
+    return [variable for variable in model.variables if id(variable) not in weights and "seed" in variable.path]
+
+
+def _spell_out_losses(file: h5py.File) -> None:
+    """Keras writes `mse` and then cannot read it; it reads `mean_squared_error`."""
+    from mlp_toolkit.startup import keras
+
+    def full(node: Any) -> Any:
+        if isinstance(node, str):
+            try:
+                found = keras.losses.get(node)
+            except ValueError:
+                return node
+            return getattr(found, "__name__", node) if callable(found) else node
+        if isinstance(node, list):
+            return [full(value) for value in node]
+        return node
+
+    config = json.loads(file.attrs["training_config"])
+    for key in ("loss", "metrics", "weighted_metrics"):
+        config[key] = full(config.get(key))
+    file.attrs["training_config"] = json.dumps(config)
+
+
+def _layers(config: Any, weights: Any) -> list[dict[str, Any]]:
+    """Each layer with its class, its weights' shapes and its number of parameters; nested models opened up."""
+    found: list[dict[str, Any]] = []
+
+    def walk(node: Any) -> None:
+        for layer in node.get("config", {}).get("layers", []):
+            if not isinstance(layer, dict):
+                continue
+            inner = layer.get("config", {})
+            if isinstance(inner, dict) and "layers" in inner:
+                walk(layer)
+                continue
+            name = str(inner.get("name", layer.get("name", "")) if isinstance(inner, dict) else "")
+            found.append(
+                {"name": name, "class": str(layer.get("class_name")), "weights": {}, "parameters": 0, "config": inner}
+            )
+
+    walk(config)
+    by_name = {layer["name"]: layer for layer in found}
+
+    def add(path: str, item: Any) -> None:
+        if not hasattr(item, "shape"):
+            return
+        parts = path.split("/")
+        owner = next((by_name[part] for part in reversed(parts[:-1]) if part in by_name), None)
+        if owner is not None:
+            owner["weights"]["/".join(parts[parts.index(owner["name"]) + 1 :])] = list(item.shape)
+            owner["parameters"] += int(np.prod(item.shape, dtype=np.int64))
+
+    if hasattr(weights, "visititems"):
+        weights.visititems(add)
+    return found
+
+
+def _named(node: Any) -> Any:
+    return node.get("class_name") if isinstance(node, dict) and "class_name" in node else node
