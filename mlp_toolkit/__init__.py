@@ -1,0 +1,58 @@
+"""From a task description to a trained, tested, portable Keras multilayer perceptron.
+
+Importing this package does not import TensorFlow; the first call that needs it does. Once Keras is imported, by
+whichever side, the layers of our model files are registered, so that plain `keras.models.load_model` reads them.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from wrapt import register_post_import_hook
+
+if TYPE_CHECKING:
+    from mlp_toolkit.errors import MissingExtra, UserError
+    from mlp_toolkit.model import build_mlp
+    from mlp_toolkit.run import Run, load_run, run
+    from mlp_toolkit.storage import inspect, load, save
+    from mlp_toolkit.training import fit
+else:
+    _HOMES = {
+        "MissingExtra": "errors",
+        "Run": "run",
+        "UserError": "errors",
+        "build_mlp": "model",
+        "fit": "training",
+        "inspect": "storage",
+        "load": "storage",
+        "load_run": "run",
+        "run": "run",
+        "save": "storage",
+    }
+
+    def __getattr__(name: str) -> object:
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+        globals()[name] = value
+        return value
+
+
+__version__ = "0.1.0"
+__all__ = ["MissingExtra", "Run", "UserError", "build_mlp", "fit", "inspect", "load", "load_run", "run", "save"]
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])
+
+
+def _register_layers(_: ModuleType) -> None:
+    # While `startup` itself imports Keras it is only half there; whoever imports it brings the layers along.
+    if "mlp_toolkit.startup" not in sys.modules:
+        importlib.import_module("mlp_toolkit.layers")
+
+
+register_post_import_hook(_register_layers, "keras")

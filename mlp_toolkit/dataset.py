@@ -153,10 +153,10 @@ def load(recipe: Recipe, place: str = "recipe") -> Dataset:
         fingerprints.append(other.fingerprint)
     frame, given_part, row_numbers = _stack(sources)
 
-    complete = _complete(frame, data.targets)
-    if not complete.all():
-        notes.append(f"{int((~complete).sum()):,} of {len(frame):,} rows have no target and are left out")
-        frame, given_part, row_numbers = frame[complete].reset_index(drop=True), given_part[complete], row_numbers[complete]
+    known = complete(frame, data.targets)
+    if not known.all():
+        notes.append(f"{int((~known).sum()):,} of {len(frame):,} rows have no target and are left out")
+        frame, given_part, row_numbers = frame[known].reset_index(drop=True), given_part[known], row_numbers[known]
     values, classes = _values(recipe, frame)
     if recipe.task == "binary":
         notes.append(f"positive class: {classes[1]!r} (negative: {classes[0]!r})")
@@ -214,13 +214,41 @@ def _stack(sources: list[tuple[str, pd.DataFrame]]) -> tuple[pd.DataFrame, np.nd
     return readers.normalise(pd.DataFrame(stacked)), given, numbers
 
 
-def _complete(frame: pd.DataFrame, targets: Sequence[str]) -> np.ndarray:
-    complete = np.ones(len(frame), bool)
+def complete(frame: pd.DataFrame, targets: Sequence[str]) -> np.ndarray:
+    """For each row whether all its targets are there.
+
+    Raises:
+        UserError: No row has them.
+    """
+    known = np.ones(len(frame), bool)
     for name in targets:
-        complete &= features.to_text(frame[name]) != ""
-    if not complete.any():
+        known &= features.to_text(frame[name]) != ""
+    if not known.any():
         raise UserError(f"the target {listing(targets)} has no value in any row")
-    return complete
+    return known
+
+
+def known_values(frame: pd.DataFrame, target: Target) -> np.ndarray:
+    """Targets of new rows as (rows, outputs): values, class numbers, or 0 and 1, as a trained model counts them.
+
+    Raises:
+        UserError: A value is not a number, or a label is none of the model's classes.
+    """
+    if target.task == "regression":
+        return np.stack([features.to_numbers(frame[name], name) for name in target.names], axis=1)
+    if target.task == "multilabel":
+        return _zeros_and_ones(frame, target.names)
+    name = target.names[0]
+    position = {str(label): number for number, label in enumerate(target.classes)}
+    texts = features.to_text(frame[name]).tolist()
+    unknown = sorted({text for text in texts if text not in position})
+    if unknown:
+        raise UserError(
+            f"the target {name!r} holds a label that the model was not trained on",
+            found=unknown[0],
+            allowed=list(position),
+        )
+    return np.array([position[text] for text in texts])[:, None]
 
 
 def _values(recipe: Recipe, frame: pd.DataFrame) -> tuple[np.ndarray, tuple[Any, ...]]:
@@ -295,6 +323,14 @@ def _class_order(recipe: Recipe, labels: list[Any]) -> list[Any]:
 
 
 def _label_matrix(frame: pd.DataFrame, targets: Sequence[str]) -> np.ndarray:
+    values = _zeros_and_ones(frame, targets)
+    for name, column in zip(targets, values.T, strict=True):
+        if (column == column[0]).all():
+            raise UserError(f"label column {name!r} is {column[0]:g} in every row: there is nothing to learn")
+    return values
+
+
+def _zeros_and_ones(frame: pd.DataFrame, targets: Sequence[str]) -> np.ndarray:
     columns = []
     for name in targets:
         column = features.to_numbers(frame[name], name)
@@ -304,8 +340,6 @@ def _label_matrix(frame: pd.DataFrame, targets: Sequence[str]) -> np.ndarray:
             raise UserError(
                 f"label column {name!r} must hold 0 and 1 (or true and false); row {row} holds {column[row]:g}"
             )
-        if (column == column[0]).all():
-            raise UserError(f"label column {name!r} is {column[0]:g} in every row: there is nothing to learn")
         columns.append(column)
     return np.stack(columns, axis=1)
 

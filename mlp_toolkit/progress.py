@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from typing import Any, Literal
 
 from mlp_toolkit.errors import UserError
@@ -92,3 +93,10 @@ def _bar() -> Any:
         TextColumn("{task.fields[scores]}"),
         console=Console(stderr=True),
     )
+
+
+def speaker(verbose: Any) -> Callable[[str], None]:
+    """A function that says what a run finds out, on standard error; nothing where `verbose` is 0."""
+    if style(verbose) == "none":
+        return lambda text: None
+    return lambda text: print(text, file=sys.stderr, flush=True)

@@ -6,8 +6,10 @@ one extends · the recipe · `-o` overrides.
 
 from __future__ import annotations
 
+import copy
 import io
-from collections.abc import Iterable, Mapping
+import warnings
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,21 +18,19 @@ from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.reader import ReaderError
 
 from mlp_toolkit import catalog, spec
 from mlp_toolkit.errors import UserError, nearest, shorten
 
 Path_ = tuple[str | int, ...]
-# Values that are replaced as a whole: half of one list of layers and half of another is nobody's wish.
-WHOLE: frozenset[Path_] = frozenset(
-    {
-        ("data", "features"),
-        ("model", "hidden"),
-        ("model", "activation"),
-        ("train", "optimizer"),
-        ("train", "class_weight"),
-    }
-)
+# Mappings that are replaced as a whole: half of one list of columns and half of another is nobody's wish.
+WHOLE: frozenset[Path_] = frozenset({("data", "features"), ("train", "class_weight")})
+# A name stands for a mapping here. Naming one drops the settings below it, which belong to the other; settings alone
+# keep the name.
+NAMED: frozenset[Path_] = frozenset({("model", "activation"), ("train", "optimizer")})
+# What belongs to one run, not to a preset that many share.
+NOT_IN_PRESETS = ("task", "name", "preset", "extends")
 LARGEST_FILE = 1_000_000
 MOST_VALUES = 50_000
 DEEPEST = 30
@@ -49,12 +49,13 @@ class Origin:
 
 @dataclass(frozen=True)
 class Layer:
-    """One source of values with the place of each of them."""
+    """One source of values with the place of each of them; `key` is the one path that an override sets."""
 
     kind: str
     name: str
     values: Mapping[str, Any]
     places: Mapping[Path_, tuple[int, int]]
+    key: Path_ = ()
 
     def place(self, path: Path_) -> str:
         """The place of the value at `path`, or of the nearest value around it."""
@@ -100,14 +101,16 @@ def load(path: str | Path, overrides: Mapping[str, Any] | None = None) -> Resolv
     preset = _lookup(layers, ("preset",))
     base = _shipped_layers(task, preset, layers)
     values, origins = _merge([*base, *layers])
-    values.setdefault("name", file.stem)
-    origins.setdefault(("name",), Origin("file name", file.name))
-    values.setdefault("data", {})
-    for key in ("path", "dataset"):
-        values["data"].setdefault(key, None)
+    if values.get("name") is None:
+        values["name"] = file.stem[:100]
+        origins[("name",)] = Origin("file name", file.name)
+    if isinstance(values["data"], dict):
+        for key in ("path", "dataset"):
+            values["data"].setdefault(key, None)
+            origins.setdefault(("data", key), Origin("recipe", "the other of path and dataset"))
     _table_values(values, origins)
-    checked = _check(values, origins, file, layers)
-    return Resolved(checked, values, origins, file)
+    checked = _check(values, file, [*base, *layers])
+    return Resolved(checked, {key: values[key] for key in spec.Recipe.model_fields}, origins, file)
 
 
 def find(path: str | Path) -> Path:
@@ -118,7 +121,7 @@ def find(path: str | Path) -> Path:
         if file.is_file():
             return file.resolve()
         if file.exists():
-            raise UserError("a recipe is a YAML file, this is a folder", place=str(path))
+            raise UserError("a recipe is a YAML file, and this is none", place=shorten(str(path)))
     except (OSError, ValueError) as error:
         raise UserError(f"cannot be read: {error}", place=shorten(str(path))) from None
     name = str(path).removesuffix(".yaml")
@@ -136,11 +139,47 @@ def find(path: str | Path) -> Path:
 def dump(values: Mapping[str, Any]) -> str:
     """The values as YAML text."""
     stream = io.StringIO()
-    yaml = YAML()
+    yaml = YAML(typ="safe", pure=True)
     yaml.default_flow_style = False
+    yaml.allow_unicode = True
     yaml.width = 120
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]  # annotated as None there
+    yaml.representer.ignore_aliases = lambda _: True
     yaml.dump(dict(values), stream)
     return stream.getvalue()
+
+
+def explain(resolved: Resolved) -> str:
+    """The resolved recipe as YAML, with the origin of every value as a comment beside it."""
+    lines: list[tuple[str, str]] = []
+
+    def walk(node: Mapping[Any, Any], path: Path_) -> None:
+        for key, value in node.items():
+            here = (*path, key)
+            indent = "  " * len(path)
+            if isinstance(value, Mapping) and value and here not in resolved.origins:
+                lines.append((f"{indent}{_inline(key)}:", ""))
+                walk(value, here)
+            else:
+                lines.append((f"{indent}{_inline(key)}: {_inline(value)}", str(resolved.origins.get(here, ""))))
+
+    walk(resolved.values, ())
+    task = resolved.spec.task
+    for key, entry in catalog.config(f"tables/{task}")["entries"].items():
+        if key in ("input_neurons", "output_neurons", "output_activation"):
+            lines.append((f"# {key.replace('_', ' ')}: {entry['says']}", f"table ({task})"))
+    width = min(48, max(len(text) for text, _ in lines))
+    return "".join(f"{text:<{width}}  # {origin}\n" if origin else f"{text}\n" for text, origin in lines)
+
+
+def _inline(value: Any) -> str:
+    """A value as YAML on one line."""
+    stream = io.StringIO()
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = True
+    yaml.width = 1_000_000
+    yaml.dump(value, stream)
+    return stream.getvalue().removesuffix("...\n").strip()
 
 
 def parse_override(text: str) -> tuple[str, Any]:
@@ -164,29 +203,35 @@ def _chain(file: Path, below: tuple[Path, ...] = ()) -> list[Layer]:
         return [own]
     if not isinstance(parent, str) or not parent:
         raise UserError("extends names another recipe file", place=layer.place(("extends",)), found=parent)
-    target = (file.parent / parent).resolve() if "\0" not in parent else file
-    if "\0" in parent or not target.is_file():
+    target = Path(_under(file.parent, parent))
+    if not _is_file(target):
         raise UserError("the recipe to extend is not there", place=layer.place(("extends",)), found=parent)
     return [*_chain(target, (*below, file)), own]
 
 
 def _read(file: Path, kind: str) -> Layer:
+    shown = _shown(file)
     try:
         size = file.stat().st_size
         if size > LARGEST_FILE:
-            raise UserError(f"the file has {size:,} bytes; a recipe has at most {LARGEST_FILE:,}", place=str(file))
+            raise UserError(f"the file has {size:,} bytes; a recipe has at most {LARGEST_FILE:,}", place=shown)
         text = file.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise UserError(f"not UTF-8 text: byte {error.start} cannot be read", place=str(file)) from None
-    except OSError as error:
-        raise UserError(f"cannot be read: {error.strerror}", place=str(file)) from None
-    shown = _shown(file)
+        before = error.object[: error.start].decode("utf-8-sig", "replace")
+        raise UserError("not UTF-8 text", place=f"{shown}:{_line_column(before)}") from None
+    except (OSError, ValueError) as error:
+        raise UserError(f"cannot be read: {getattr(error, 'strerror', error)}", place=shown) from None
     node, places = _parse(text, shown)
     if node is None:
         node = {}
     if not isinstance(node, dict):
-        raise UserError("a recipe is a mapping of keys to values", place=f"{shown}:1:1", found=node)
+        raise UserError("a recipe is a mapping of keys to values", place=f"{shown}:1:1", found=_typed(node))
     return Layer(kind, shown, node, places)
+
+
+def _line_column(before: str) -> str:
+    """Line and column, from 1, of the character after this text."""
+    return f"{before.count(chr(10)) + 1}:{len(before) - before.rfind(chr(10))}"
 
 
 def _shown(file: Path) -> str:
@@ -200,62 +245,112 @@ def _parse(text: str, name: str) -> tuple[Any, dict[Path_, tuple[int, int]]]:
     """YAML text → plain values, and line and column (from 1) of each."""
     yaml = YAML(typ="rt")
     try:
-        node = yaml.load(text)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about style, for instance an anchor that is used again
+            node = yaml.load(text)
+    except ReaderError as error:
+        place = f"{name}:{_line_column(text[: error.position])}"
+        raise UserError(f"not valid YAML: {shorten(str(error.reason))}", place=place) from None
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else name
         raise UserError(f"not valid YAML: {shorten(str(error.problem or error.context))}", place=place) from None
     except Exception as error:  # The YAML library lets ValueError, RecursionError and others through on odd input.
         raise UserError(f"not valid YAML: {shorten(str(error))}", place=name) from None
-    places: dict[Path_, tuple[int, int]] = {}
-    count = 0
+    places: dict[Path_, tuple[int, int]] = {(): (1, 1)}
+    values = characters = 0
+
+    def shown(path: Path_) -> str:
+        line, column = places[path]
+        return f"{name}:{line}:{column}"
+
+    def note(path: Path_, around: Path_, position: tuple[int, int] | None) -> None:
+        places[path] = (position[0] + 1, position[1] + 1) if position else places[around]
 
     def plain(node: Any, path: Path_) -> Any:
-        nonlocal count
-        count += 1
-        if count > MOST_VALUES or len(path) > DEEPEST:
-            raise UserError(f"more than {MOST_VALUES:,} values or {DEEPEST} levels", place=name)
+        nonlocal values, characters
+        values += 1
+        characters += len(node) if isinstance(node, str) else 0
+        # Counted with every alias written out: a few lines of aliases of aliases stand for billions of values.
+        if values > MOST_VALUES or characters > LARGEST_FILE or len(path) > DEEPEST:
+            limits = f"{MOST_VALUES:,} values, {LARGEST_FILE:,} characters or {DEEPEST} levels"
+            raise UserError(f"more than {limits}", place=shown(path))
         if isinstance(node, CommentedMap):
             result: dict[Any, Any] = {}
+            positions = node.lc.data or {}
             for key, value in node.items():
-                plain_key = _scalar(key, name)
-                line, column = node.lc.key(key) if key in (node.lc.data or {}) else (node.lc.line, node.lc.col)
-                places[(*path, plain_key)] = (line + 1, column + 1)
-                result[plain_key] = plain(value, (*path, plain_key))
+                plain_key = plain(key, path) if isinstance(key, str) else _scalar(key, shown(path))
+                here = (*path, plain_key)
+                note(here, path, tuple(positions[key][:2]) if key in positions else None)
+                result[plain_key] = plain(value, here)
             return result
         if isinstance(node, CommentedSeq):
+            positions = node.lc.data or {}
             for index in range(len(node)):
-                line, column = node.lc.item(index) if node.lc.data else (node.lc.line, node.lc.col)
-                places[(*path, index)] = (line + 1, column + 1)
+                note((*path, index), path, tuple(positions[index][:2]) if index in positions else None)
             return [plain(value, (*path, index)) for index, value in enumerate(node)]
-        return _scalar(node, name)
+        return _scalar(node, shown(path))
 
     return plain(node, ()), places
 
 
-def _scalar(node: Any, name: str) -> Any:
+def _scalar(node: Any, place: str) -> Any:
     """Keeps plain text, numbers, booleans and null; anything else becomes text that no check accepts as a number."""
     if node is None or isinstance(node, bool):
         return node
     if type(node).__name__ == "ScalarBoolean":
         return bool(node)
+    if isinstance(node, int) and abs(node) >= 2**63:
+        raise UserError("a whole number beyond 64 bits", place=place)
     for kind in (int, float, str):
         if isinstance(node, kind):
             return kind(node)
-    if isinstance(node, list | tuple | dict | set):
-        raise UserError("a list or mapping cannot be a key, and tags are not used in recipes", place=name)
+    if isinstance(node, Collection):
+        raise UserError("a list or mapping cannot be a key, and tags are not used in recipes", place=place)
     return str(node)
 
 
 def _overrides(overrides: Mapping[str, Any], folder: Path) -> list[Layer]:
     layers = []
-    for dotted, value in overrides.items():
-        keys = str(dotted).split(".")
-        nested: Any = value
+    # Names first: naming an optimizer drops the settings below it, and must not drop those given with it.
+    for dotted in sorted(overrides, key=lambda key: not str(key).endswith(".name")):
+        keys = tuple(str(dotted).split("."))
+        place = f"-o {shorten(str(dotted))}"
+        if keys[0] == "extends":
+            raise UserError("extends stands in a recipe file, not in an override", place=place)
+        nested = _from_python(overrides[dotted], place)
         for key in reversed(keys):
             nested = {key: nested}
-        layers.append(Layer("override", f"-o {dotted}", _rooted(nested, folder), {}))
+        layers.append(Layer("override", place, _rooted(nested, folder), {}, keys))
     return layers
+
+
+def _from_python(value: Any, place: str, depth: int = 0) -> Any:
+    """An override given in Python as a recipe would hold it: paths as text, tuples as lists."""
+    if depth > DEEPEST:
+        raise UserError(f"more than {DEEPEST} levels", place=place)
+    if isinstance(value, dict):
+        return {
+            _from_python(key, place, depth + 1): _from_python(item, place, depth + 1) for key, item in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [_from_python(item, place, depth + 1) for item in value]
+    return str(value) if isinstance(value, Path) else value
+
+
+def _under(folder: Path, name: str) -> str:
+    """The path of a file that a recipe in `folder` names; a name that no file can have stays as it is."""
+    try:
+        return str((folder / name).resolve())
+    except (OSError, ValueError, RuntimeError):
+        return name
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # for instance, a name longer than the system's longest
+        return False
 
 
 def _rooted(values: Mapping[str, Any], folder: Path) -> dict[str, Any]:
@@ -263,7 +358,7 @@ def _rooted(values: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     result = dict(values)
 
     def root(name: Any) -> Any:
-        return str((folder / name).resolve()) if isinstance(name, str) and name and "\0" not in name else name
+        return _under(folder, name) if isinstance(name, str) and name else name
 
     if isinstance(result.get("data"), dict):
         data = result["data"] = dict(result["data"])
@@ -300,43 +395,58 @@ def _shipped_layers(task: Any, preset: Any, layers: list[Layer]) -> list[Layer]:
         if preset in catalog.names("presets"):
             base.append(Layer("preset", preset, catalog.config(f"presets/{preset}")["values"], {}))
         elif preset.endswith((".yaml", ".yml")):
-            file = Path(preset)
-            if not file.is_file():
-                giver = next(layer for layer in reversed(layers) if "preset" in layer.values)
-                raise UserError("the preset file is not there", place=giver.place(("preset",)), found=preset)
-            layer = _read(file, "preset")
-            nested = layer.values.get("values", layer.values)
-            shift: Path_ = ("values",) if "values" in layer.values else ()
-            places = {path[len(shift) :]: place for path, place in layer.places.items() if path[: len(shift)] == shift}
-            if not isinstance(nested, dict):
-                raise UserError("a preset holds a mapping of values", place=layer.name, found=nested)
-            base.append(Layer("preset", layer.name, nested, places))
+            base.append(_preset_file(Path(preset), layers))
     return base
+
+
+def _preset_file(file: Path, layers: list[Layer]) -> Layer:
+    if not _is_file(file):
+        giver = next(layer for layer in reversed(layers) if "preset" in layer.values)
+        raise UserError("the preset file is not there", place=giver.place(("preset",)), found=str(file))
+    layer = _read(file, "preset")
+    values, places = layer.values, layer.places
+    if "values" in values:  # as in the presets that ship, which say their source beside
+        values = values["values"]
+        places = {path[1:]: place for path, place in places.items() if path[:1] == ("values",)}
+    if not isinstance(values, dict):
+        raise UserError("a preset holds a mapping of values", place=layer.place(("values",)), found=_typed(values))
+    own = Layer("preset", layer.name, _rooted(values, file.parent), places)
+    for key in NOT_IN_PRESETS:
+        if key in values:
+            allowed = [name for name in spec.Recipe.model_fields if name not in NOT_IN_PRESETS]
+            raise UserError("a preset is for many recipes", place=own.place((key,)), found=key, allowed=allowed)
+    return own
 
 
 def _merge(layers: list[Layer]) -> tuple[dict[str, Any], dict[Path_, Origin]]:
     values: dict[str, Any] = {}
     origins: dict[Path_, Origin] = {}
 
+    def forget(value: Any, path: Path_) -> None:
+        origins.pop(path, None)
+        if isinstance(value, dict):
+            for key, item in value.items():
+                forget(item, (*path, key))
+
     def put(target: dict[str, Any], source: Mapping[Any, Any], path: Path_, layer: Layer) -> None:
         for key, value in source.items():
             here = (*path, key)
             if value is None and here in {("data",), ("model",), ("train",)}:
                 continue  # an empty section says nothing
-            if isinstance(value, dict) and here not in WHOLE:
-                if not isinstance(target.get(key), dict):
-                    target[key] = {}
-                    origins.pop(here, None)
-                if not value:
-                    origins[here] = Origin(layer.kind, layer.place(here))
-                put(target[key], value, here, layer)
+            if here in NAMED and isinstance(value, str):
+                value = {"name": value}
+            whole = here in WHOLE and len(layer.key) <= len(here)  # an override of one key inside keeps the others
+            replaces = not isinstance(value, dict) or whole or (here in NAMED and "name" in value)
+            if replaces or not isinstance(target.get(key), dict):
+                forget(target.pop(key, None), here)
+            if not isinstance(value, dict) or whole:
+                target[key] = copy.deepcopy(value)  # the shipped values are shared by all recipes
+                origins[here] = Origin(layer.kind, layer.place(here))
                 continue
-            if here == ("train", "optimizer") and isinstance(value, dict) and "name" not in value:
-                value = {**target.get(key, {}), **value}  # settings alone keep the optimizer
-            for old in [old for old in origins if old[: len(here)] == here]:
-                del origins[old]
-            target[key] = value
-            origins[here] = Origin(layer.kind, layer.place(here))
+            origins.pop(here, None)
+            put(target.setdefault(key, {}), value, here, layer)
+            if not target[key]:
+                origins[here] = Origin(layer.kind, layer.place(here))
 
     for layer in layers:
         put(values, layer.values, (), layer)
@@ -345,21 +455,21 @@ def _merge(layers: list[Layer]) -> tuple[dict[str, Any], dict[Path_, Origin]]:
 
 def _table_values(values: dict[str, Any], origins: dict[Path_, Origin]) -> None:
     """`auto` asks the tables; an optimizer's usual settings fill those not given."""
-    train = values.get("train")
+    model, train = values.get("model"), values.get("train")
+    if isinstance(model, dict) and isinstance(model.get("activation"), dict) and [*model["activation"]] == ["name"]:
+        model["activation"] = model["activation"]["name"]
+        origins[("model", "activation")] = origins.pop(("model", "activation", "name"))
     if not isinstance(train, dict):
         return
     if train.get("loss") == "auto" and values.get("task") in spec.TASKS:
         train["loss"] = catalog.config(f"tables/{values['task']}")["entries"]["train.loss"]["default"]
         origins[("train", "loss")] = Origin("table", values["task"])
     optimizer = train.get("optimizer")
-    if isinstance(optimizer, str):
-        optimizer = {"name": optimizer}
     if isinstance(optimizer, dict) and isinstance(optimizer.get("name"), str):
-        source = origins.pop(("train", "optimizer"), Origin("recipe", ""))
-        settings = usual_settings(optimizer["name"])
-        train["optimizer"] = {"name": optimizer["name"], **settings, **optimizer}
-        for key in train["optimizer"]:
-            origins[("train", "optimizer", key)] = source if key in optimizer else Origin("table", "optimizers")
+        for key, value in usual_settings(optimizer["name"]).items():
+            if key not in optimizer:
+                optimizer[key] = value
+                origins[("train", "optimizer", key)] = Origin("table", "optimizers")
 
 
 def usual_settings(name: str) -> dict[str, Any]:
@@ -370,7 +480,7 @@ def usual_settings(name: str) -> dict[str, Any]:
     return dict(settings)
 
 
-def _check(values: dict[str, Any], origins: dict[Path_, Origin], file: Path, layers: list[Layer]) -> spec.Recipe:
+def _check(values: dict[str, Any], file: Path, layers: list[Layer]) -> spec.Recipe:
     problems: list[UserError] = []
     recipe: spec.Recipe | None = None
     try:
@@ -378,10 +488,10 @@ def _check(values: dict[str, Any], origins: dict[Path_, Origin], file: Path, lay
         values["train"]["loss"] = spec.loss_name(recipe.task, recipe.train.loss)
         recipe = recipe.model_copy(update={"train": recipe.train.model_copy(update={"loss": values["train"]["loss"]})})
     except ValidationError as error:
-        problems = [_problem(dict(item), values, origins, file, layers) for item in error.errors(include_url=False)]
+        problems = [_problem(dict(item), values, file, layers) for item in error.errors(include_url=False)]
     except spec.PydanticCustomError as error:
         item = {"loc": ("train", "loss"), "type": error.type, "ctx": error.context, "input": values["train"]["loss"]}
-        problems = [_problem(item, values, origins, file, layers)]
+        problems = [_problem(item, values, file, layers)]
     if len(problems) == 1:
         raise problems[0]
     if problems:
@@ -390,31 +500,32 @@ def _check(values: dict[str, Any], origins: dict[Path_, Origin], file: Path, lay
     return recipe
 
 
-def _problem(
-    item: dict[str, Any], values: dict[str, Any], origins: dict[Path_, Origin], file: Path, layers: list[Layer]
-) -> UserError:
+def _problem(item: dict[str, Any], values: dict[str, Any], file: Path, layers: list[Layer]) -> UserError:
     """One of pydantic's findings in the words of the recipe."""
-    path, model = _walk(item["loc"], values)
-    place = _place(path, origins, file, layers)
-    key = ".".join(str(part) for part in path) or "the recipe"
     context = item.get("ctx") or {}
     kind, found = item["type"], item["input"]
+    path, keys = _walk((*item["loc"], *context.get("at", ())), values)
+    if context.get("at"):
+        found = _at(values, path)
+    place = _place(path, file, layers)
+    key = ".".join(shorten(str(part), 40) for part in path) or "the recipe"
     if kind == "extra_forbidden":
-        return UserError(f"unknown key {shorten(str(path[-1]))!r}", place=place, found=path[-1], allowed=model)
+        return UserError(f"unknown key {key!r}", place=place, found=path[-1], allowed=keys)
     if kind == "missing":
         return UserError(f"{key} is required", place=place, remedy=_example(path))
     if kind == "refused":
-        scalar = found if not isinstance(found, dict | BaseModel) else None
-        allowed = context.get("allowed")
+        shown = None if isinstance(found, dict | BaseModel) else _null(found)
         problem = f"{key}: {context['problem']}" if path else str(context["problem"])
-        return UserError(problem, place=place, found=scalar, allowed=allowed, remedy=context.get("remedy"))
+        return UserError(
+            problem, place=place, found=shown, allowed=context.get("allowed"), remedy=context.get("remedy")
+        )
     if kind == "literal_error":
         allowed = [name.strip("'") for name in str(context["expected"]).replace(" or ", ", ").split(", ")]
-        return UserError(f"{key} is not one of the allowed values", place=place, found=found, allowed=allowed)
+        return UserError(f"{key} is not one of the allowed values", place=place, found=_null(found), allowed=allowed)
     if kind == "string_pattern_mismatch" and path[-1:] == ("device",):
         return UserError(f"{key}: unknown device", place=place, found=found, allowed=["auto", "cpu", "gpu", "gpu:N"])
     if kind == "shape":
-        return UserError(f"{key} has the wrong type", place=place, found=found, allowed=str(item["msg"]))
+        return UserError(f"{key} has the wrong type", place=place, found=_typed(found), allowed=str(item["msg"]))
     return UserError(f"{key} has a wrong value", place=place, found=_typed(found), allowed=_expected(item))
 
 
@@ -426,9 +537,16 @@ def _expected(item: dict[str, Any]) -> str:
     return text.replace("a valid dictionary", "a mapping").replace("a valid ", "a ").replace("integer", "whole number")
 
 
+def _null(value: Any) -> Any:
+    """The value, null by its YAML name."""
+    return "null" if value is None else value
+
+
 def _typed(value: Any) -> str:
-    names = {bool: "true/false", int: "a whole number", float: "a number", str: "text", list: "a list", dict: "a mapping"}
-    return f"{shorten(value)} ({names.get(type(value), 'nothing' if value is None else type(value).__name__)})"
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    names = {int: "a whole number", float: "a number", str: "text", list: "a list", dict: "a mapping"}
+    return f"{shorten(value)} ({names.get(type(value), type(value).__name__)})"
 
 
 def _walk(loc: tuple[str | int, ...], values: Any) -> tuple[Path_, list[str]]:
@@ -463,27 +581,27 @@ def _walk(loc: tuple[str | int, ...], values: Any) -> tuple[Path_, list[str]]:
     return tuple(path), keys
 
 
-def _place(path: Path_, origins: dict[Path_, Origin], file: Path, layers: list[Layer]) -> str:
+def _place(path: Path_, file: Path, layers: list[Layer]) -> str:
     """The place of the value a problem is about: where the last layer that speaks of it does so."""
     for end in range(len(path), 0, -1):
         for layer in reversed(layers):
-            here: Any = layer.values
-            for part in path[:end]:
-                here = here.get(part, _ABSENT) if isinstance(here, dict) else _index(here, part)
-                if here is _ABSENT:
-                    break
-            if here is not _ABSENT:
+            if _at(layer.values, path[:end]) is not _ABSENT:
                 return layer.place(path[:end])
-        if path[:end] in origins and origins[path[:end]].kind == "preset":
-            return origins[path[:end]].place
     return f"{_shown(file)}:1:1"
 
 
 _ABSENT = object()
 
 
-def _index(node: Any, part: Any) -> Any:
-    return node[part] if isinstance(node, list) and isinstance(part, int) and part < len(node) else _ABSENT
+def _at(values: Any, path: Path_) -> Any:
+    for part in path:
+        if isinstance(values, Mapping):
+            values = values.get(part, _ABSENT)
+        elif isinstance(values, list) and isinstance(part, int) and part < len(values):
+            values = values[part]
+        else:
+            return _ABSENT
+    return values
 
 
 def _example(path: Path_) -> str | None:

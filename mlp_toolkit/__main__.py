@@ -1,0 +1,6 @@
+"""`python -m mlp_toolkit`."""
+
+from mlp_toolkit.cli import main
+
+if __name__ == "__main__":
+    main()

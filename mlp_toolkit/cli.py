@@ -1,0 +1,212 @@
+"""The command line: thin, and the only place that prints results and exits."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mlp_toolkit import catalog, recipe
+from mlp_toolkit.errors import ToolkitError, UserError
+
+if TYPE_CHECKING:
+    from mlp_toolkit.recipe import Resolved
+
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="mlp-toolkit",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="From a task description to a trained, tested, portable Keras MLP.",
+)
+
+RecipeFile = Annotated[str, typer.Argument(metavar="RECIPE", help="A YAML file, or the name of a bundled recipe.")]
+RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="A run directory or a model file.")]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("-o", metavar="KEY=VALUE", help="Overrides a value, as YAML: -o train.epochs=5. May be repeated."),
+]
+
+
+@app.command()
+def run(
+    recipe_file: RecipeFile,
+    override: Overrides = None,
+    out: Annotated[Path | None, typer.Option(help="The run directory; default runs/NAME.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
+) -> None:
+    """Runs a recipe: reads, trains, tests; prints the run directory last."""
+    _early_check(recipe_file, override)
+    from mlp_toolkit.run import run as run_recipe
+
+    try:
+        finished = run_recipe(recipe_file, _pairs(override), out=out, resume=resume)
+    except KeyboardInterrupt:
+        again = " ".join(["mlp-toolkit run", recipe_file, *(f"-o {pair}" for pair in override or [])])
+        place = f" --out {out}" if out else ""
+        print(f"\ninterrupted; go on with it: {again}{place} --resume", file=sys.stderr)
+        raise
+    print(finished.directory)
+
+
+@app.command()
+def validate(recipe_file: RecipeFile, override: Overrides = None) -> None:
+    """Checks a recipe and the header of its data, without training."""
+    resolved, columns = _early_check(recipe_file, override)
+    source = Path(resolved.spec.data.path).name if resolved.spec.data.path else resolved.spec.data.dataset
+    print(f"{recipe_file}: valid; task {resolved.spec.task}, {source} has {len(columns)} columns")
+
+
+@app.command()
+def show(recipe_file: RecipeFile, override: Overrides = None) -> None:
+    """Prints the resolved recipe, with the origin of every value."""
+    resolved = recipe.load(recipe_file, _pairs(override))
+    print(recipe.explain(resolved), end="")
+
+
+@app.command()
+def init(
+    data: Annotated[str, typer.Argument(metavar="DATA", help="A data file, or a bundled data set.")],
+    target: Annotated[list[str], typer.Option(metavar="COLUMN", help="The column to predict; several: A,B or twice.")],
+    task: Annotated[str | None, typer.Option(help="regression, binary, multilabel or multiclass.")] = None,
+    output: Annotated[Path | None, typer.Option("-O", metavar="FILE", help="The recipe to write; default DATA.yaml.")] = None,
+) -> None:
+    """Writes a commented recipe for a data file."""
+    from mlp_toolkit import spec
+    from mlp_toolkit.draft import draft
+    from mlp_toolkit.storage import atomic
+
+    if task is not None and task not in spec.TASKS:
+        raise UserError("unknown task", place="--task", found=task, allowed=spec.TASKS)
+    file = output or Path(Path(data).name.split(".")[0] + ".yaml")
+    if file.exists():
+        raise UserError("this file is there already", place=str(file), remedy="Name another by -O FILE.")
+    if not file.parent.is_dir():
+        raise UserError("the folder to write to is not there", place=str(file))
+    text, notes = draft(data, target, task, file.parent)
+    with atomic(file) as temporary:
+        temporary.write_text(text, "utf-8")
+    for note in notes:
+        print(note, file=sys.stderr)
+    print(file)
+
+
+@app.command()
+def evaluate(run_path: RunPath, data: Annotated[Path, typer.Argument(metavar="DATA")]) -> None:
+    """Scores a trained model on new labelled rows."""
+    frame = _read(data, run_path)
+    from mlp_toolkit.run import evaluate as score
+    from mlp_toolkit.run import open_model
+
+    for name, value in score(open_model(run_path), frame).items():
+        print(f"{name} {value:.6g}")
+
+
+@app.command()
+def predict(
+    run_path: RunPath,
+    data: Annotated[Path, typer.Argument(metavar="DATA")],
+    output: Annotated[Path, typer.Option("-O", metavar="FILE", help="A .csv or .parquet file to write.")],
+) -> None:
+    """Predicts new raw rows; writes CSV or Parquet."""
+    if output.suffix not in (".csv", ".parquet"):
+        raise UserError("predictions are written as .csv or .parquet", place="-O", found=output.name)
+    if not output.parent.is_dir():
+        raise UserError("the folder to write to is not there", place=str(output))
+    frame = _read(data, run_path)
+    from mlp_toolkit.run import open_model
+    from mlp_toolkit.run import predict as predict_rows
+    from mlp_toolkit.storage import atomic
+
+    predicted = predict_rows(open_model(run_path), frame)
+    with atomic(output) as temporary:
+        if output.suffix == ".csv":
+            predicted.to_csv(temporary, index=False)
+        else:
+            predicted.to_parquet(temporary, index=False)
+    print(output)
+
+
+@app.command()
+def inspect(file: Annotated[Path, typer.Argument(metavar="FILE", help="A model file or a run directory.")]) -> None:
+    """Says what a model file holds, without running anything in it."""
+    from mlp_toolkit.storage import inspect as read
+
+    found = read(file / "model.h5" if file.is_dir() else file)
+    layers = found.pop("layers")
+    for key, value in found.items():
+        if value not in (None, []):
+            print(f"{key}: {_phrase(value)}")
+    print("layers:")
+    for layer in layers:
+        if layer["class"] != "InputLayer":
+            weights = ", ".join(f"{name.split('/')[-1]} {tuple(shape)}" for name, shape in layer["weights"].items())
+            print(f"  {layer['name']}  {layer['class']}  {layer['parameters']:,}  {weights}".rstrip())
+
+
+@app.command()
+def report(run_path: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")]) -> None:
+    """(Re)writes a run's report.html."""
+    from mlp_toolkit.report import write
+    from mlp_toolkit.run import load_run
+
+    print(write(run_path, load_run(run_path).metrics))
+
+
+@app.command()
+def recipes() -> None:
+    """Lists the recipes that ship with the package."""
+    shipped = catalog.recipes()
+    width = max(map(len, shipped), default=0)
+    for name, path in shipped.items():
+        first = path.read_text("utf-8").split("\n", 1)[0]
+        print(f"{name:<{width}}  {first.removeprefix('#').strip()}")
+
+
+def main() -> None:
+    """Runs the program; exit codes: 0 done, 2 the user's input is wrong, 130 Ctrl-C, 1 anything else."""
+    try:
+        app()
+    except ToolkitError as error:
+        print(f"mlp-toolkit: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader, `head` for instance, has seen enough
+        sys.exit(1)
+
+
+def _pairs(override: list[str] | None) -> dict[str, Any]:
+    return dict(recipe.parse_override(text) for text in override or [])
+
+
+def _early_check(recipe_file: str, override: list[str] | None) -> tuple[Resolved, list[str]]:
+    """What can be found wrong without importing TensorFlow, which takes seconds."""
+    from mlp_toolkit.dataset import check_header
+
+    resolved = recipe.load(recipe_file, _pairs(override))
+    return resolved, check_header(resolved.spec, recipe_file)
+
+
+def _read(data: Path, run_path: Path) -> Any:
+    from mlp_toolkit import readers
+
+    if not run_path.exists():
+        raise UserError("no such run directory or model file", place=str(run_path))
+    return readers.read(data).frame
+
+
+def _phrase(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_phrase(inner)}" for key, inner in value.items() if inner not in (None, []))
+    if isinstance(value, list):
+        return ", ".join(map(str, value[:20])) + (f", … ({len(value) - 20} more)" if len(value) > 20 else "")
+    return f"{value:,}" if isinstance(value, int) else str(value)

@@ -1,0 +1,128 @@
+"""`init`: a data file → a commented recipe."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlp_toolkit import catalog, features, readers
+from mlp_toolkit.dataset import complete, table_columns
+from mlp_toolkit.errors import UserError, shorten
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Whole numbers with at most so many different values are read as classes.
+MOST_CLASSES = 10
+
+
+def draft(source: str, targets: Sequence[str], task: str | None, folder: Path) -> tuple[str, list[str]]:
+    """A recipe for a data file.
+
+    Args:
+        source: A data file, or a data set that ships inside a dependency.
+        targets: The columns to predict; one text with commas stands for several, unless a column is named so.
+        task: The task; None infers it from the targets.
+        folder: Where the recipe will lie: the path in it is relative to that.
+
+    Returns:
+        The recipe's text, and what was inferred.
+
+    Raises:
+        UserError: The data cannot be read, or has no such column.
+    """
+    bundled = not Path(source).exists() and source in catalog.config("datasets")["datasets"]
+    table = readers.read_dataset(source) if bundled else readers.read(source)
+    frame = table.frame
+    names = _names(targets, frame)
+    known = frame[complete(frame, names)].reset_index(drop=True)
+    notes = list(table.notes)
+    if task is None:
+        task, why = _infer_task(known, names)
+        notes.append(f"task: {task}, since {why}; say --task for another")
+    kinds = features.infer_kinds(frame.drop(columns=names))
+    notes += kinds.notes
+    stem = source if bundled else Path(source).name.split(".")[0]
+    where = f"dataset: {source}" if bundled else f"path: {_key(os.path.relpath(source, folder))}"
+    target = _key(names[0]) if len(names) == 1 else "[" + ", ".join(map(_quoted, names)) + "]"
+    return _text(task, stem, where, target, kinds, notes, len(frame)), notes
+
+
+def _names(targets: Sequence[str], frame: pd.DataFrame) -> list[str]:
+    names: list[str] = []
+    for text in targets:
+        names += [text] if text in frame.columns else [name.strip() for name in text.split(",")]
+    table_columns(frame, names, "the target")
+    return names
+
+
+def _infer_task(frame: pd.DataFrame, names: Sequence[str]) -> tuple[str, str]:
+    kinds: list[set[float] | None] = []
+    for name in names:
+        try:
+            kinds.append(set(features.to_numbers(frame[name], name).tolist()))
+        except UserError:
+            kinds.append(None)
+    if len(names) > 1:
+        if all(values is not None and values <= {0, 1} for values in kinds):
+            return "multilabel", "the targets are 0 and 1"
+        if any(values is None for values in kinds):
+            raise UserError("several targets must all be numbers, or all labels of 0 and 1", found=", ".join(names))
+        return "regression", "the targets are numbers"
+    values = kinds[0]
+    if values is None:
+        count = len(set(features.to_text(frame[names[0]]).tolist()))
+        return ("binary" if count <= 2 else "multiclass"), f"the target holds {count} labels"
+    if len(values) <= 2:
+        return "binary", "the target holds two values"
+    if len(values) <= MOST_CLASSES and all(value.is_integer() for value in values):
+        return "multiclass", f"the target holds {len(values)} whole numbers (if they are a quantity: --task regression)"
+    return "regression", f"the target holds {len(values):,} different numbers"
+
+
+def _text(
+    task: str, name: str, where: str, target: str, kinds: features.Kinds, notes: Sequence[str], rows: int
+) -> str:
+    ignored = kinds.of("ignore")
+    listed = [f"    {_key(column)}: {_key(kind)}" for column, kind in kinds.by_column.items()]
+    counted = ", ".join(f"{len(found)} {k}" for k in ("numeric", "categorical", "date") if (found := kinds.of(k)))
+    remarks = "".join(f"# {shorten(note, 110)}\n" for note in notes)
+    hints = {
+        "regression": "  # output: positive         # where targets cannot be negative; or bounded(LOW, HIGH)\n",
+        "binary": "  # class_weight: balanced    # under train: where one class is rare\n",
+        "multiclass": "  # class_weight: balanced    # under train: where some classes are rare\n",
+        "multilabel": "",
+    }
+    return f"""\
+# {rows:,} rows; {counted or "no"} features{f", {len(ignored)} ignored" if ignored else ""}.
+{remarks}# Check it: mlp-toolkit validate FILE.   Every value: mlp-toolkit show FILE.   Go: mlp-toolkit run FILE
+task: {task}
+name: {_key(name)}
+preset: slides              # the tables as taught; strong for the best settings we know
+seed: 0
+data:
+  {where}
+  target: {target}
+  features:                 # numeric | categorical | date(FORMAT) | ignore
+{chr(10).join(listed)}
+  split: {{validation: 0.15, test: 0.2}}
+model:
+  hidden: {{layers: 2, neurons: 64}}
+{hints[task]}train:
+  optimizer: {{name: adam, learning_rate: 0.001}}
+  epochs: 100
+  batch_size: 32
+  early_stopping: {{patience: 10}}
+"""
+
+
+def _key(text: str) -> str:
+    """A text as a plain or quoted YAML scalar on one line."""
+    plain = text.replace("_", "").replace(" ", "")
+    safe = plain.isascii() and plain.isalnum() and not plain[0].isdigit() and text == text.strip()
+    if safe and text.lower() not in ("yes", "no", "on", "off", "true", "false", "null", "y", "n", "none"):
+        return text
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return '"' + "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in escaped) + '"'

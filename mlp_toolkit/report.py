@@ -1,0 +1,181 @@
+"""A run directory → `report.html`, one page that needs nothing else."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mlp_toolkit.errors import UserError
+from mlp_toolkit.storage import atomic
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+BLUE, ORANGE, GREY = "#2563a8", "#d9822b", "#8a8f98"
+MOST_CLASSES = 20
+STYLE = """
+body { font: 16px/1.5 system-ui, sans-serif; color: #1d2330; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
+h1 { font-size: 1.6rem } h2 { font-size: 1.15rem; margin-top: 2.2rem; border-bottom: 1px solid #d9dde3 }
+table { border-collapse: collapse } th, td { padding: .25rem .9rem .25rem 0; text-align: right }
+th:first-child, td:first-child { text-align: left } thead th { border-bottom: 1px solid #8a8f98 }
+img { max-width: 100% } pre { background: #f4f5f7; padding: 1rem; overflow-x: auto; font-size: .85rem }
+"""
+
+
+def write(directory: Path, record: Mapping[str, Any]) -> Path:
+    """Writes `report.html` from the other files of a run directory.
+
+    Args:
+        directory: The run directory.
+        record: What `metrics.json` holds, or will hold.
+
+    Returns:
+        The report's path.
+
+    Raises:
+        UserError: A file of the run is not there.
+    """
+    import pandas as pd
+
+    try:
+        history = pd.read_csv(directory / "history.csv")
+        predictions = pd.read_parquet(directory / "predictions.parquet")
+        recipe = (directory / "recipe.yaml").read_text("utf-8")
+        environment = json.loads((directory / "environment.json").read_text("utf-8"))
+    except FileNotFoundError as error:
+        raise UserError("the run lacks a file", place=str(error.filename)) from None
+    notes = [line[2:] for line in recipe.splitlines() if line.startswith("# ")][1:]
+    rows, seconds = record["rows"], record["seconds"]
+    lead = (
+        f"{record['task']}, trained on {rows['train']:,} rows for {record['epochs']} epochs in {seconds['fit']:.1f} s; "
+        f"the best epoch, {record['best_epoch']}, was chosen on {rows['validation']:,} validation rows and tested once "
+        f"on {rows['test']:,}."
+    )
+    learning = _picture(lambda axes: _learning(axes, history, record["best_epoch"]))
+    parts = [
+        f"<p>{html.escape(lead)}</p>",
+        "<h2>Scores</h2>" + scores_table(record),
+        "<h2>Learning</h2>" + learning,
+        "<h2>Test rows</h2>" + "".join(_picture(draw) for draw in _test_pictures(record["task"], predictions)),
+        "<h2>What was inferred from the data</h2><ul>" + "".join(f"<li>{html.escape(n)}</li>" for n in notes) + "</ul>",
+        f"<h2>Recipe, every value</h2><pre>{html.escape(recipe)}</pre>",
+        f"<h2>Environment</h2><pre>{html.escape(json.dumps(environment, indent=2))}</pre>",
+    ]
+    title = html.escape(directory.resolve().name)
+    page = (
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>{STYLE}</style>'
+        f"</head><body><h1>{title}</h1>\n" + "\n".join(parts) + "\n</body></html>\n"
+    )
+    path = directory / "report.html"
+    with atomic(path) as temporary:
+        temporary.write_text(page, "utf-8")
+    return path
+
+
+def scores_table(record: Mapping[str, Any]) -> str:
+    """The scores of the three parts as an HTML table."""
+    parts = ("train", "validation", "test")
+    head = "".join(f"<th>{part}</th>" for part in parts)
+    lines = []
+    for name in record["test"]:
+        cells = "".join(f"<td>{record[p][name]:.4g}</td>" if name in record[p] else "<td>–</td>" for p in parts)
+        lines.append(f"<tr><td>{html.escape(name)}</td>{cells}</tr>")
+    return f"<table><thead><tr><th></th>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
+
+
+def _picture(draw: Callable[[Axes], None]) -> str:
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 3.6), layout="constrained")
+    axes = figure.add_subplot()
+    axes.spines[["top", "right"]].set_visible(False)
+    draw(axes)
+    stream = io.BytesIO()
+    FigureCanvasSVG(figure).print_svg(stream, metadata={"Date": None})
+    return f'<img alt="" src="data:image/svg+xml;base64,{base64.b64encode(stream.getvalue()).decode()}">'
+
+
+def _learning(axes: Axes, history: pd.DataFrame, best: int) -> None:
+    axes.plot(history["epoch"], history["loss"], color=BLUE, label="training")
+    if "val_loss" in history:
+        axes.plot(history["epoch"], history["val_loss"], color=ORANGE, label="validation")
+    axes.axvline(best, color=GREY, lw=1, ls=":")
+    axes.annotate("best", (best, axes.get_ylim()[1]), xytext=(3, -10), textcoords="offset points", color=GREY)
+    axes.set(xlabel="epoch", ylabel="loss")
+    axes.legend(frameon=False)
+
+
+def _test_pictures(task: str, predictions: pd.DataFrame) -> list[Callable[[Axes], None]]:
+    targets = [name for name in predictions if str(name) == "target" or str(name).startswith("target_")]
+    if task == "regression":
+        suffixes = [str(name).removeprefix("target") for name in targets]
+        return [lambda axes, s=s: _scatter(axes, predictions, s) for s in suffixes[:8]]  # type: ignore[misc]
+    if task == "multilabel":
+        return [lambda axes: _labels(axes, predictions, [str(name) for name in targets])]
+    confusion = [lambda axes: _confusion(axes, predictions)] if predictions["target"].nunique() <= MOST_CLASSES else []
+    if task == "binary":
+        return [*confusion, lambda axes: _reliability(axes, predictions)]
+    return confusion
+
+
+def _scatter(axes: Axes, predictions: pd.DataFrame, suffix: str) -> None:
+    true, predicted = predictions[f"target{suffix}"], predictions[f"prediction{suffix}"]
+    axes.scatter(true, predicted, s=8, alpha=0.4, color=BLUE, linewidths=0)
+    ends = [min(true.min(), predicted.min()), max(true.max(), predicted.max())]
+    axes.plot(ends, ends, color=GREY, lw=1)
+    axes.set(xlabel="true value", ylabel="prediction", title=suffix.removeprefix("_"))
+
+
+def _confusion(axes: Axes, predictions: pd.DataFrame) -> None:
+    import pandas as pd
+
+    table = pd.crosstab(predictions["target"], predictions["prediction"])
+    labels = sorted({*table.index, *table.columns})
+    counts = table.reindex(index=labels, columns=labels, fill_value=0).to_numpy()
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    for (row, column), count in np.ndenumerate(counts):
+        color = "white" if shares[row, column] > 0.5 else "black"
+        axes.text(column, row, f"{count}", ha="center", va="center", fontsize=8 if len(labels) <= 10 else 6, color=color)
+    ticks = range(len(labels))
+    axes.set_xticks(ticks, [str(label) for label in labels], rotation=45 if len(labels) > 4 else 0)
+    axes.set_yticks(ticks, [str(label) for label in labels])
+    axes.set(xlabel="predicted", ylabel="true")
+
+
+def _reliability(axes: Axes, predictions: pd.DataFrame) -> None:
+    """How often rows with a predicted probability were positive, in ten groups of equal size."""
+    import pandas as pd
+
+    chance = predictions["probability"]
+    # The positive label is the one that the rows above one half were given.
+    positive = predictions.loc[chance >= 0.5, "prediction"]
+    if positive.empty:
+        positive = pd.Series(sorted(set(predictions["target"]) - set(predictions["prediction"])))
+    true = (predictions["target"] == positive.iloc[0]) if len(positive) else chance * 0
+    groups = pd.qcut(chance, 10, duplicates="drop")
+    seen = pd.DataFrame({"chance": chance, "true": true.astype(float)}).groupby(groups, observed=True).mean()
+    axes.plot([0, 1], [0, 1], color=GREY, lw=1)
+    axes.plot(seen["chance"], seen["true"], "o-", color=BLUE)
+    axes.set(xlabel="predicted probability", ylabel="share that was positive", xlim=(0, 1), ylim=(0, 1))
+
+
+def _labels(axes: Axes, predictions: pd.DataFrame, targets: list[str]) -> None:
+    names = [name.removeprefix("target_") for name in targets]
+    true = [predictions[f"target_{name}"].mean() for name in names]
+    found = [predictions[f"prediction_{name}"].mean() for name in names]
+    places = np.arange(len(names))
+    axes.bar(places - 0.2, true, 0.4, color=GREY, label="true")
+    axes.bar(places + 0.2, found, 0.4, color=BLUE, label="predicted")
+    axes.set_xticks(places, names, rotation=45, ha="right")
+    axes.set(ylabel="share of test rows")
+    axes.legend(frameon=False)

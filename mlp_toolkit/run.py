@@ -1,0 +1,417 @@
+"""The whole story of a recipe, and the only module that knows what a run directory holds."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import platform
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mlp_toolkit import catalog, dataset, metrics, prediction, progress, readers, recipe, report, storage, training
+from mlp_toolkit.dataset import PARTS, Dataset, Target
+from mlp_toolkit.errors import UserError
+from mlp_toolkit.model import build_encoder, build_mlp, build_model_file, make_optimizer
+from mlp_toolkit.recipe import Resolved
+from mlp_toolkit.spec import Recipe
+from mlp_toolkit.startup import keras
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ENGINE = "keras fit"
+# A checkpoint waits until training took this many times as long as the last checkpoint did: it costs 3 % at most.
+TRAINING_PER_CHECKPOINT = 33
+PACKAGES = ("mlp-toolkit", "tensorflow", "keras", "numpy", "pandas", "pyarrow", "scikit-learn", "h5py")
+
+
+def run(
+    recipe_file: str | Path,
+    overrides: Mapping[str, Any] | None = None,
+    *,
+    out: str | Path | None = None,
+    resume: bool = False,
+    verbose: Any = "auto",
+) -> Run:
+    """Runs a whole recipe: reads the data, trains, and tests the best epoch once on the test rows.
+
+    Args:
+        recipe_file: A YAML file, or the name of a recipe that ships with the package.
+        overrides: Values by dotted key that win over the recipe's, for instance `{"train.epochs": 5}`.
+        out: The run directory. None takes `runs/NAME` below the current folder, or the first free `runs/NAME-2` …
+        resume: Go on with a run that was interrupted, from its last checkpoint.
+        verbose: auto, 0 (nothing), 1 (a bar), 2 (lines); on standard error.
+
+    Returns:
+        The run, with its scores and its model.
+
+    Raises:
+        UserError: The recipe, the data or the directory is wrong.
+    """
+    started = time.monotonic()
+    say = progress.speaker(verbose)
+    resolved = recipe.load(recipe_file, overrides)
+    directory = _directory(out, resolved.spec.name, resume)
+    if resume and (directory / "metrics.json").is_file():
+        say(f"{directory}: this run is complete already")
+        return Run(directory)
+    data = dataset.load(resolved.spec, str(recipe_file))
+    say(describe(resolved.spec, data))
+    checkpoint = _Checkpoint(directory / "checkpoint.h5", resolved, data)
+    earlier = checkpoint.read() if resume else None
+    _write_beginning(directory, resolved, data)
+
+    model, history, state, seconds = _train(resolved.spec, data, checkpoint, earlier, verbose)
+    storage.save(model, directory / "model.h5")
+    _write_history(directory, history)
+    scores = _evaluate(directory, model, resolved.spec, data)
+    rows = {part: len(data.parts[part]) for part in PARTS}
+    record = {"task": resolved.spec.task, **scores, "best_epoch": state.best_epoch, "epochs": state.epochs, "rows": rows}
+    record |= {"seconds": {"fit": seconds, "total": time.monotonic() - started}, "engine": ENGINE}
+    report.write(directory, record)
+    _write(directory / "metrics.json", json.dumps(record, indent=2) + "\n")  # last: its presence says "complete"
+    finished = Run(directory)
+    say(summary(finished.metrics))
+    return finished
+
+
+def load_run(directory: str | Path) -> Run:
+    """Opens a run directory.
+
+    Raises:
+        UserError: It is not one, or its run did not finish.
+    """
+    path = Path(directory)
+    if not (path / "metrics.json").is_file():
+        unfinished = (path / "recipe.yaml").is_file()
+        raise UserError(
+            "this run is not complete" if unfinished else "not a run directory",
+            place=str(path),
+            remedy=f"Go on with it: mlp-toolkit run {path / 'recipe.yaml'} --out {path} --resume" if unfinished else None,
+        )
+    return Run(path)
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run left behind.
+
+    Attributes:
+        directory: The run directory.
+    """
+
+    directory: Path
+
+    @cached_property
+    def metrics(self) -> dict[str, Any]:
+        """`metrics.json`: scores of `train`, `validation` and `test`, epochs, rows, seconds."""
+        loaded: dict[str, Any] = json.loads((self.directory / "metrics.json").read_text("utf-8"))
+        return loaded
+
+    @cached_property
+    def history(self) -> pd.DataFrame:
+        """`history.csv`: a row per epoch."""
+        import pandas as pd
+
+        return pd.read_csv(self.directory / "history.csv")
+
+    @cached_property
+    def model(self) -> Any:
+        """The Keras model of the best epoch: raw columns in, predictions in the target's units out."""
+        return storage.load(self.directory / "model.h5")
+
+    @property
+    def report_path(self) -> Path:
+        """The report, one HTML page."""
+        return self.directory / "report.html"
+
+    def predict(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Predictions for raw rows, with the user's own names and labels.
+
+        Args:
+            frame: The raw columns by name; others are ignored.
+        """
+        return predict(self.model, readers.normalise(frame))
+
+    def _repr_html_(self) -> str:
+        return report.scores_table(self.metrics)
+
+
+def open_model(path: str | Path) -> Any:
+    """The model of a run directory, or of a model file."""
+    target = Path(path)
+    return load_run(target).model if target.is_dir() else storage.load(target)
+
+
+def predict(model: Any, frame: pd.DataFrame) -> pd.DataFrame:
+    """Predictions for rows as `readers` gives them, with the user's own names and labels."""
+    return prediction.table(prediction.outputs(model, frame), prediction.target_of(model))
+
+
+def evaluate(model: Any, frame: pd.DataFrame) -> dict[str, float]:
+    """Scores of a model on labelled raw rows; rows without a target are left out.
+
+    Raises:
+        UserError: A column is missing, or a label is not one of the model's classes.
+    """
+    target = prediction.target_of(model)
+    dataset.table_columns(frame, target.names, "the target")
+    known = dataset.complete(frame, target.names)
+    frame = frame[known].reset_index(drop=True)
+    values = dataset.known_values(frame, target)
+    names = catalog.config(f"tables/{target.task}")["entries"]["metrics"]["default"]
+    return metrics.score(values, prediction.outputs(model, frame), target, names)
+
+
+def describe(spec: Recipe, data: Dataset) -> str:
+    """What was inferred of the data, a line each."""
+    rows = ", ".join(f"{len(data.parts[part]):,} {part}" for part in PARTS)
+    kinds = ", ".join(
+        f"{len(found)} {kind}" for kind in ("numeric", "categorical", "date", "ignore") if (found := data.kinds.of(kind))
+    ).replace("ignore", "ignored")
+    lines = [f"{spec.name}: {spec.task}, {data.encoding.width} encoded inputs, {data.target.n_outputs} outputs"]
+    lines += [f"rows: {rows}", f"columns: {kinds}", *data.notes]
+    return "\n".join(lines)
+
+
+def summary(record: Mapping[str, Any]) -> str:
+    """The test scores and how long it took, for a person."""
+    scores = "  ".join(f"{name} {value:.4g}" for name, value in record["test"].items())
+    best, every, seconds = record["best_epoch"], record["epochs"], record["seconds"]["total"]
+    return f"best epoch {best} of {every}, {seconds:.1f} s\ntest: {scores}"
+
+
+def _directory(out: str | Path | None, name: str, resume: bool) -> Path:
+    """The run directory: as named, or `runs/NAME`, numbered where that holds a run."""
+    if out is not None:
+        chosen = Path(out)
+        if chosen.exists() and not chosen.is_dir():
+            raise UserError("the run directory is a file", place=str(chosen))
+        if not resume and (chosen / "recipe.yaml").exists():
+            raise UserError(
+                "this folder holds a run already",
+                place=str(chosen),
+                remedy="Go on with it by --resume, or name another folder by --out.",
+            )
+        if resume and not (chosen / "recipe.yaml").exists():
+            raise UserError("there is no run to go on with", place=str(chosen))
+        return chosen
+    base = Path("runs") / name
+    taken = [base] if base.exists() else []
+    while taken and (following := Path("runs") / f"{name}-{len(taken) + 1}").exists():
+        taken.append(following)
+    if not resume:
+        return Path("runs") / f"{name}-{len(taken) + 1}" if taken else base
+    if not taken:
+        raise UserError("there is no run to go on with", place=str(base))
+    return taken[-1]
+
+
+def _train(
+    spec: Recipe, data: Dataset, checkpoint: _Checkpoint, earlier: tuple[Any, ...] | None, verbose: Any
+) -> tuple[Any, dict[str, list[float]], training.Progress, float]:
+    """Trains the network on encoded rows; gives the model file of the best epoch."""
+    keras.utils.set_random_seed(spec.seed)
+    encoder = build_encoder(data.encoding)
+    rows = {part: prediction.outputs(encoder, data.frame.iloc[data.parts[part]], data.encoding) for part in PARTS[:2]}
+    train = spec.train
+    steps = math.ceil(len(rows["train"]) / train.batch_size)
+    network = build_mlp(
+        spec.task,
+        n_features=data.encoding.width,
+        n_outputs=data.target.n_outputs,
+        hidden=spec.model.units,
+        activation=spec.model.activation.model_dump(exclude_none=True),
+        initializer=spec.model.initializer,
+        batch_norm=spec.model.batch_norm,
+        dropout=spec.model.dropout,
+        l2=spec.model.l2,
+        output=data.target.output,
+        loss=train.loss,
+        optimizer=make_optimizer(
+            train.optimizer.model_dump(exclude_none=True), schedule=train.schedule, steps=steps, epochs=train.epochs
+        ),
+        precision=train.precision,
+        seed=spec.seed,
+    )
+    callbacks = []
+    if train.schedule == "reduce_on_plateau":
+        patience = max(1, train.early_stopping.patience // 2) if train.early_stopping else 5
+        callbacks.append(keras.callbacks.ReduceLROnPlateau(patience=patience))
+    state = None
+    if earlier is not None:
+        state, values = earlier
+        for callback in callbacks:
+            _replay(callback, network, state.history)
+        training.assign(network, values)
+    validation = (rows["validation"], data.labels("validation"))
+    if data.weights is not None:
+        validation = (*validation, data.part_weights("validation"))  # type: ignore[assignment]
+    started = time.monotonic()
+    _, state = training.train(
+        network,
+        rows["train"],
+        data.labels("train"),
+        validation_data=validation,
+        epochs=train.epochs,
+        batch_size=train.batch_size,
+        shuffle=True,
+        seed=spec.seed,
+        class_weight=train.class_weight,
+        sample_weight=data.part_weights("train"),
+        augmentation=train.augmentation,
+        early_stopping=train.early_stopping.model_dump() if train.early_stopping else None,
+        callbacks=callbacks,
+        device=train.device,
+        checkpoint=None,
+        verbose=verbose,
+        classes=data.target.classes or None,
+        resume_from=state,
+        after_epoch=lambda progressed: checkpoint.write(network, progressed),
+        restore_best=True,
+    )
+    return build_model_file(network, data.encoding, data.target), state.history, state, time.monotonic() - started
+
+
+def _replay(callback: Any, network: Any, history: Mapping[str, list[float]]) -> None:
+    """Brings a callback into the state it had: it sees the past epochs' logs again."""
+    callback.set_model(network)
+    callback.on_train_begin()
+    epochs = len(next(iter(history.values()), []))
+    for epoch in range(epochs):
+        callback.on_epoch_end(epoch, {name: values[epoch] for name, values in history.items()})
+    callback.on_train_begin = lambda logs=None: None  # the state stays as it is when training begins
+
+
+class _Checkpoint:
+    """`checkpoint.h5`: what training depends on, and whose training it is."""
+
+    def __init__(self, path: Path, resolved: Resolved, data: Dataset) -> None:
+        self.path = path
+        told = {key: value for key, value in resolved.values.items() if key not in ("name", "metrics")}
+        told["data"] = {"fingerprint": data.fingerprint, "target": resolved.spec.data.targets}
+        told["data"]["split"] = str(resolved.values["data"]["split"])
+        told["data"]["kinds"] = dict(data.kinds.by_column)
+        self.identity = hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
+        self.last, self.cost = time.monotonic(), 0.0
+
+    def write(self, network: Any, state: training.Progress) -> None:
+        """Writes the state after an epoch, unless the last one is too recent for what writing costs."""
+        now = time.monotonic()
+        if now - self.last < TRAINING_PER_CHECKPOINT * self.cost:
+            return
+        info = {"identity": self.identity, "epochs": state.epochs, "best_epoch": state.best_epoch}
+        info |= {"best_value": state.best_value, "history": state.history}
+        storage.write_state(self.path, {"now": training.snapshot(network), "best": state.best}, info)
+        self.last = time.monotonic()
+        self.cost = self.last - now
+
+    def read(self) -> tuple[training.Progress, list[np.ndarray]] | None:
+        """The stored progress and the values of all variables; None where the run stopped before its first.
+
+        Raises:
+            UserError: The recipe or the data is another than the interrupted run's.
+        """
+        if not self.path.is_file():
+            return None
+        arrays, info = storage.read_state(self.path)
+        if info["identity"] != self.identity:
+            raise UserError(
+                "the recipe or its data has changed since this run was interrupted: it cannot be gone on with",
+                place=str(self.path),
+                remedy=f"Run {self.path.with_name('recipe.yaml')} to go on as begun, or start anew with another --out.",
+            )
+        state = training.Progress(
+            info["epochs"], info["best_epoch"], info["best_value"], arrays["best"], dict(info["history"])
+        )
+        return state, arrays["now"]
+
+
+def _write_beginning(directory: Path, resolved: Resolved, data: Dataset) -> None:
+    """What a run can be explained and repeated by, before the first epoch."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        _write(directory / "recipe.yaml", _resolved_text(resolved, data))
+        _write(directory / "environment.json", json.dumps(_environment(resolved.spec, data), indent=2) + "\n")
+    except OSError as error:
+        raise UserError(f"the run directory cannot be written: {error.strerror}", place=str(directory)) from None
+
+
+def _resolved_text(resolved: Resolved, data: Dataset) -> str:
+    """The recipe with all values, what was inferred from the data among them."""
+    values = json.loads(json.dumps(resolved.values))
+    values["data"]["features"] = dict(data.kinds.by_column)
+    if data.target.classes:
+        values["data"]["classes"] = list(data.target.classes)
+    notes = "".join(f"# {line}\n" for line in describe(resolved.spec, data).splitlines())
+    return f"# Every value of this run; running this file repeats it.\n{notes}{recipe.dump(values)}"
+
+
+def _environment(spec: Recipe, data: Dataset) -> dict[str, Any]:
+    cpu = {"machine": platform.machine(), "system": platform.platform(), "cpus": os.cpu_count()}
+    return {
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+        "machine": cpu,
+        "seed": spec.seed,
+        "data_sha256": data.fingerprint,
+    }
+
+
+def _write_history(directory: Path, history: Mapping[str, list[float]]) -> None:
+    import pandas as pd
+
+    frame = pd.DataFrame(history)
+    frame.insert(0, "epoch", np.arange(1, len(frame) + 1))
+    _write(directory / "history.csv", frame.to_csv(index=False))
+
+
+def _evaluate(directory: Path, model: Any, spec: Recipe, data: Dataset) -> dict[str, dict[str, float]]:
+    """Scores of the three parts by the model file's own predictions; the test rows' predictions are kept."""
+    names = spec.metrics
+    if isinstance(names, str):
+        names = catalog.config(f"tables/{spec.task}")["entries"]["metrics"]["default"]
+    scores = {}
+    for part in PARTS:
+        rows = data.parts[part]
+        outputs = prediction.outputs(model, data.frame.iloc[rows], data.encoding)
+        scores[part] = metrics.score(data.values[rows], outputs, data.target, names)
+        if part == "test":
+            _write_predictions(directory, data, rows, outputs)
+    return scores
+
+
+def _write_predictions(directory: Path, data: Dataset, rows: np.ndarray, outputs: np.ndarray) -> None:
+    """`row`, `target`, `prediction`, probabilities; `target_NAME` and `prediction_NAME` where there are several."""
+    import pandas as pd
+
+    target = data.target
+    columns: dict[str, Any] = {"row": data.row_numbers[rows]}
+    for index, name in enumerate(target.names):
+        suffix = f"_{name}" if len(target.names) > 1 else ""
+        values = data.values[rows][:, index]
+        columns[f"target{suffix}"] = _labels(values, target) if target.classes else values
+    predicted = prediction.table(outputs, target)
+    for name in predicted.columns:
+        several = len(target.names) > 1
+        own = "prediction" if name == "label" or not several else f"prediction_{name}"
+        columns[name if str(name).startswith("probability") else own] = predicted[name].to_numpy()
+    with storage.atomic(directory / "predictions.parquet") as temporary:
+        pd.DataFrame(columns).to_parquet(temporary, index=False)
+
+
+def _labels(numbers: np.ndarray, target: Target) -> np.ndarray:
+    return np.array(target.classes, object if isinstance(target.classes[0], str) else None)[numbers.astype(int)]
+
+
+def _write(path: Path, text: str) -> None:
+    with storage.atomic(path) as temporary:
+        temporary.write_text(text, "utf-8")
