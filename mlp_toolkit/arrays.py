@@ -1,7 +1,9 @@
-"""What a user hands to `fit` becomes checked float32 arrays, before any training starts."""
+"""What a user hands to `fit` becomes checked arrays, before any training starts."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,50 +11,172 @@ import numpy as np
 
 from mlp_toolkit.errors import UserError, listing, shorten
 
+Shape = tuple[int | None, ...]  # of one row; None stands for any length
 
-def features_array(x: Any, width: int, what: str = "X") -> np.ndarray:
-    """(rows, width) float32 from an array, a data frame of numbers or a Parquet file.
+CLASS_NUMBERS = ("sparse_categorical_crossentropy",)
+ONE_HOT = ("categorical_crossentropy", "categorical_focal_crossentropy")
+YES_OR_NO = ("binary_crossentropy", "binary_focal_crossentropy")
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a network gives, as far as it decides which targets fit.
+
+    Attributes:
+        shape: Of one row's output; (3,) for three neurons.
+        activation: Of the last layer; "" where that is not known.
+        loss: The loss's full name in lower case, for instance sparse_categorical_crossentropy.
+        low: The least value the output can take; None where it has no bound, or it is not known.
+        high: The greatest.
+    """
+
+    shape: Shape
+    activation: str
+    loss: str
+    low: float | None = None
+    high: float | None = None
+
+
+def features_array(x: Any, shape: Shape | None, what: str = "X", whole_numbers: bool = False) -> np.ndarray:
+    """(rows, *shape) float32 from an array, a data frame of numbers or a Parquet file.
+
+    Args:
+        x: The features. A last dimension of 1 may be missing: 8 by 8 grey images may be (rows, 8, 8).
+        shape: What the network takes for one row, or None where the network does not say.
+        what: Its name in messages.
+        whole_numbers: The network takes numbers of things; whole numbers stay as they are.
 
     Raises:
-        UserError: Not numbers, another width, no rows, or a value that is not finite; with column and row.
+        UserError: Not numbers, another shape, no rows, or a value that is not finite; with column and row.
     """
-    names: list[str] | None = None
-    if isinstance(x, str | Path):
-        from mlp_toolkit import readers
-
-        x = readers.read(x).frame
-    if hasattr(x, "columns"):
-        names = [str(name) for name in x.columns]
-        words = [str(name) for name in x.columns if x[name].dtype.kind not in "iufb"]
+    frame = table(x)
+    names = [str(name) for name in frame.columns] if hasattr(frame, "iloc") and frame.ndim == 2 else None
+    if names is not None:
+        words = [name for name, kind in zip(names, frame.dtypes, strict=True) if kind.kind not in "iufb"]
         if words:
             raise UserError(
                 f"{what}: columns {listing(words)} do not hold numbers, and a network takes numbers only",
                 remedy="Encode them, or write a recipe: `mlp-toolkit run` encodes columns of text itself.",
             )
-        x = x.to_numpy()
-    array = np.asarray(x)
-    if array.dtype.kind not in "iufb":
-        raise UserError(
-            f"{what} holds values of type {array.dtype}, and a network takes numbers only",
-            remedy="Encode text, or write a recipe: `mlp-toolkit run` encodes columns of text itself.",
-        )
-    if array.ndim == 1 and width == 1:
-        array = array[:, None]
-    if array.ndim != 2 or array.shape[1] != width:
-        raise UserError(f"{what} has the shape {array.shape}; the network takes (rows, {width})")
+        # pandas keeps missing whole numbers and truth values as objects of its own
+        frame = frame.to_numpy(np.float64, na_value=np.nan) if frame.isna().to_numpy().any() else frame.to_numpy()
+    array = _numbers(frame, what)
+    if shape is not None:
+        if not _fits(array.shape[1:], shape) and _fits((*array.shape[1:], 1), shape):
+            array = array[..., None]
+        if not _fits(array.shape[1:], shape):
+            raise UserError(f"{what} has the shape {array.shape}; the network takes {_rows_of(shape)}")
     if not len(array):
         raise UserError(f"{what} has no rows")
+    if whole_numbers and array.dtype.kind in "iu":
+        return array
     with np.errstate(over="ignore"):
         array = array.astype(np.float32)
     _finite(array, what, names)
     return array
 
 
+def targets_array(y: Any, rows: int, output: Output, what: str = "y") -> np.ndarray:
+    """Targets in the shape and range that the network's output and loss need.
+
+    Args:
+        y: (rows,), (rows, 1) or (rows, outputs) numbers; class numbers, one-hot rows, 0/1 labels.
+        rows: Rows of the features.
+        output: What they are compared with.
+        what: Their name in messages.
+
+    Returns:
+        (rows, *output.shape) float32, or (rows, …, 1) int32 class numbers.
+
+    Raises:
+        UserError: With the first row that does not fit.
+    """
+    array = _numbers(table(y), what)
+    if len(array) != rows:
+        raise UserError(f"X has {rows} rows, {what} has {len(array)}")
+    with np.errstate(over="ignore"):
+        known = np.isfinite(array.astype(np.float32))
+    if not known.all():
+        raise UserError(f"{what} holds NaN, infinity or a number too large for float32, first in row {_first_row(~known)}")
+    if output.loss in CLASS_NUMBERS:
+        return _class_numbers(array, output, what)
+    array = _as_output(array, output, what)
+    if output.loss in (*YES_OR_NO, *ONE_HOT) or (output.activation == "sigmoid" and "crossentropy" in output.loss):
+        odd = (array < 0) | (array > 1)
+        if odd.any():
+            row = _first_row(odd)
+            raise UserError(
+                f"{what} must hold labels 0 and 1; row {row} holds {array[row].tolist()}",
+                remedy="Map the labels first: for 1 and 2 subtract 1; for -1 and 1 use (y + 1) / 2.",
+            )
+    _within(array, output, what)
+    return array.astype(np.float32)
+
+
+def table(data: Any) -> Any:
+    """What a path names, read; everything else as it is."""
+    if not isinstance(data, str | Path):
+        return data
+    from mlp_toolkit import readers
+
+    return readers.read(data).frame
+
+
+def check_aligned(x: Any, other: Any, what: str) -> None:
+    """Two pandas objects belong together row by row only where their indexes agree.
+
+    Raises:
+        UserError: They do not.
+    """
+    if hasattr(x, "iloc") and hasattr(other, "iloc") and not x.index.equals(other.index):
+        raise UserError(
+            f"X and {what} have different indexes: row by row they do not belong together",
+            remedy="Align them, for instance y = y.loc[X.index], or pass y.to_numpy() if the order is right.",
+        )
+
+
+def _numbers(data: Any, what: str) -> np.ndarray:
+    """An array of numbers, of one dimension or more."""
+    try:
+        array = np.asarray(data)
+    except ValueError:
+        raise UserError(f"{what} has rows of different lengths") from None
+    if array.dtype.kind == "O" and array.ndim and not any(isinstance(value, str | bytes) for value in array.flat):
+        try:
+            array = array.astype(np.float64)  # None becomes NaN
+        except (TypeError, ValueError):
+            pass
+    if not array.ndim:
+        raise UserError(f"{what} is not an array of rows", found=data)
+    if array.dtype.kind in "OSUT":
+        example = next((value for value in array.flat if isinstance(value, str | bytes)), next(array.flat, ""))
+        raise UserError(
+            f"{what} holds text or objects such as {shorten(str(example), 30)!r}, and a network takes numbers only",
+            remedy="Number the classes from 0 and encode text, or write a recipe: `mlp-toolkit run` does both itself.",
+        )
+    if array.dtype.kind not in "iufb":
+        raise UserError(f"{what} holds values of type {array.dtype}, and a network takes numbers only")
+    return array
+
+
+def _fits(given: Sequence[int], shape: Shape) -> bool:
+    return len(given) == len(shape) and all(b is None or a == b for a, b in zip(given, shape, strict=True))
+
+
+def _rows_of(shape: Shape) -> str:
+    return "(" + ", ".join(["rows", *("any" if length is None else str(length) for length in shape)]) + ")"
+
+
+def _first_row(odd: np.ndarray) -> int:
+    """The first row that holds a True."""
+    return int(np.argmax(odd.reshape(len(odd), -1).any(axis=1)))
+
+
 def _finite(array: np.ndarray, what: str, names: list[str] | None) -> None:
     bad = ~np.isfinite(array)
     if bad.any():
-        row, column = np.argwhere(bad)[0]
-        name = repr(names[column]) if names else f"number {column}"
+        row, *place = (int(i) for i in np.argwhere(bad)[0])
+        name = repr(names[place[0]]) if names else f"number {', '.join(map(str, place))}"
         raise UserError(
             f"{what} holds {bad.sum()} values that are NaN, infinite or too large for float32; "
             f"the first is in column {name}, row {row}",
@@ -60,79 +184,61 @@ def _finite(array: np.ndarray, what: str, names: list[str] | None) -> None:
         )
 
 
-def targets_array(y: Any, x: Any, rows: int, outputs: int, loss: str, output_activation: str, what: str = "y") -> np.ndarray:
-    """Targets in the shape and range that the network's output and loss need.
+def _as_output(array: np.ndarray, output: Output, what: str) -> np.ndarray:
+    """The array in the output's shape. One dimension of 1 at the end may be missing or too many."""
+    given = array.shape[1:]
+    if _fits(given, output.shape):
+        return array
+    if _fits((*given, 1), output.shape):
+        return array[..., None]
+    if given and given[-1] == 1 and _fits(given[:-1], output.shape):
+        return array[..., 0]
+    if len(given) > 1 or len(output.shape) != 1:
+        raise UserError(f"{what} has the shape {array.shape}; the network gives {_rows_of(output.shape)}")
+    columns, outputs, hint = (given[0] if given else 1), output.shape[0], None
+    if output.loss in ONE_HOT and columns == 1:
+        hint = f"{output.loss} takes one-hot rows; for class numbers use sparse_categorical_crossentropy."
+    elif output.loss in YES_OR_NO and (columns, outputs) == (2, 1):
+        hint = "For one-hot labels of two classes pass their second column: y[:, 1]."
+    raise UserError(f"{what} has {columns} columns, the network {outputs} outputs", remedy=hint)
 
-    Args:
-        y: (rows,), (rows, 1) or (rows, outputs) numbers; class numbers, one-hot rows, 0/1 labels.
-        x: What was given as features: where both are pandas objects, their indexes must agree.
-        rows: Rows of the features.
-        outputs: Output neurons.
-        loss: The loss's full name in lower case, for instance sparse_categorical_crossentropy.
-        output_activation: The activation of the last layer; decides whether labels are expected.
 
-    Returns:
-        (rows, outputs) float32, or (rows, 1) int32 for the sparse loss.
-
-    Raises:
-        UserError: With the first row that does not fit.
-    """
-    index, other = getattr(y, "index", None), getattr(x, "index", None)
-    if index is not None and other is not None and hasattr(index, "equals") and not index.equals(other):
+def _class_numbers(array: np.ndarray, output: Output, what: str) -> np.ndarray:
+    *places, classes = output.shape
+    if _fits(array.shape[1:], output.shape) and classes != 1:
         raise UserError(
-            f"X and {what} have different indexes: row by row they do not belong together",
-            remedy="Align them, for instance y = y.loc[X.index], or pass y.to_numpy() if the order is right.",
+            f"{what} has one column per class, the loss {output.loss} takes class numbers",
+            remedy='Pass y.argmax(axis=-1), or build with loss="categorical_crossentropy".',
         )
-    if isinstance(y, str | Path):
-        from mlp_toolkit import readers
-
-        y = readers.read(y).frame
-    array = np.asarray(y)
-    if array.dtype.kind in "OUS":
-        raise UserError(
-            f"{what} holds text such as {shorten(str(array.reshape(-1)[0]), 30)!r}; a plain network takes class numbers",
-            remedy="Number the classes from 0, or use a recipe: it maps labels and keeps them in the model file.",
-        )
-    if array.ndim == 1:
-        array = array[:, None]
-    if len(array) != rows:
-        raise UserError(f"X has {rows} rows, {what} has {len(array)}")
-    if not np.isfinite(array.astype(np.float64)).all():
-        row = int(np.argmax(~np.isfinite(array.astype(np.float64)).all(axis=1)))
-        raise UserError(f"{what} holds NaN or infinity, first in row {row}")
-    if loss == "sparse_categorical_crossentropy":
-        return _class_numbers(array, outputs, what)
-    if array.ndim == 2 and array.shape[1] != outputs:
-        hint = None
-        if loss == "categorical_crossentropy" and array.shape[1] == 1:
-            hint = "categorical_crossentropy takes one-hot rows; for class numbers use sparse_categorical_crossentropy."
-        raise UserError(f"{what} has {array.shape[1]} columns, the network {outputs} outputs", remedy=hint)
-    if loss == "binary_crossentropy" or (output_activation == "sigmoid" and "crossentropy" in loss):
-        odd = (array < 0) | (array > 1)
-        if odd.any():
-            row = int(np.argmax(odd.any(axis=1)))
-            raise UserError(
-                f"{what} must hold labels 0 and 1; row {row} holds {array[row].tolist()}",
-                remedy="Map the labels first: for 1 and 2 subtract 1; for -1 and 1 use (y + 1) / 2.",
-            )
-    return array.astype(np.float32)
-
-
-def _class_numbers(array: np.ndarray, outputs: int, what: str) -> np.ndarray:
-    if array.shape[1] == outputs and outputs > 1:
-        raise UserError(
-            f"{what} has one column per class, the loss sparse_categorical_crossentropy takes class numbers",
-            remedy='Pass y.argmax(axis=1), or build with loss="categorical_crossentropy".',
-        )
-    if array.shape[1] != 1:
-        raise UserError(f"{what} has {array.shape[1]} columns; class numbers are one column")
-    column = array[:, 0]
-    odd = column != np.floor(column)
-    odd |= (column < 0) | (column >= outputs)
+    if _fits(array.shape[1:], places):
+        array = array[..., None]
+    if not _fits(array.shape[1:], (*places, 1)):
+        raise UserError(f"{what} has the shape {array.shape}; class numbers are {_rows_of((*places, 1))}")
+    odd = (array != np.floor(array)) | (array < 0)
+    if classes is not None:
+        odd |= array >= classes
     if odd.any():
-        row = int(np.argmax(odd))
+        row = _first_row(odd)
+        last = "the number of classes" if classes is None else classes - 1
         raise UserError(
-            f"{what} must hold class numbers from 0 to {outputs - 1}; row {row} holds {column[row]}",
-            remedy=f"The network has {outputs} outputs. Number the classes from 0, or build it with more outputs.",
+            f"{what} must hold class numbers from 0 to {last}; row {row} holds {array[row][odd[row]][0]}",
+            remedy=f"The network has {classes} outputs. Number the classes from 0, or build it with more outputs.",
         )
     return array.astype(np.int32)
+
+
+def _within(array: np.ndarray, output: Output, what: str) -> None:
+    """A network whose output is bounded never reaches targets outside: it would train, and stay stuck."""
+    low = -np.inf if output.low is None else output.low
+    high = np.inf if output.high is None else output.high
+    # float32 keeps seven digits: a target on the bound may lie that much outside
+    slack = 1e-6 * max(abs(value) for value in (low, high, 1.0) if np.isfinite(value))
+    odd = (array < low - slack) | (array > high + slack)
+    if odd.any():
+        row = _first_row(odd)
+        least, greatest = ("any" if value is None else f"{value:g}" for value in (output.low, output.high))
+        raise UserError(
+            f"the network's output lies between {least} and {greatest}, and {what} holds "
+            f"{array[row][odd[row]][0] if array.ndim > 1 else array[row]:g} in row {row}",
+            remedy="Scale the targets, or build the network with an output that reaches them.",
+        )

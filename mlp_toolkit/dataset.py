@@ -54,7 +54,7 @@ class Target:
         if self.task == "multiclass":
             return values.astype(np.int32)
         if self.task == "regression":
-            return ((values - np.array(self.offset)) / np.array(self.scale)).astype(np.float32)
+            values = (values - np.array(self.offset)) / np.array(self.scale)
         return values.astype(np.float32)
 
 
@@ -117,9 +117,16 @@ def check_header(recipe: Recipe, place: str) -> list[str]:
     for key, name in asked:
         if name not in columns:
             raise UserError(f"{key}: no such column in {source}", place=place, found=name, allowed=columns)
-    clash = [name for name in _named(data.features) if name in data.targets]
-    if clash:
-        raise UserError("data.features: the target cannot be a feature", place=place, found=clash[0])
+    roles: list[tuple[str, str | None]] = [
+        *(("target", name) for name in data.targets),
+        ("sample_weight", data.sample_weight),
+    ]
+    roles.append(("split", data.split if isinstance(data.split, str) else None))
+    for role, column in roles:
+        if column in _named(data.features):
+            raise UserError(f"data.features: the column of data.{role} cannot be a feature", place=place, found=column)
+        if role != "target" and column in data.targets:
+            raise UserError(f"data.{role}: this column is the target", place=place, found=column)
     others = [data.test_path] if data.test_path else []
     if isinstance(data.split, Split):
         others += [share for share in (data.split.validation, data.split.test) if isinstance(share, str)]
@@ -156,7 +163,8 @@ def load(recipe: Recipe, place: str = "recipe") -> Dataset:
     known = complete(frame, data.targets)
     if not known.all():
         notes.append(f"{int((~known).sum()):,} of {len(frame):,} rows have no target and are left out")
-        frame, given_part, row_numbers = frame[known].reset_index(drop=True), given_part[known], row_numbers[known]
+        frame, given_part, row_numbers = frame[known], given_part[known], row_numbers[known]
+    frame = frame.set_axis(row_numbers, axis=0)  # messages name a row by its number in its file
     values, classes = _values(recipe, frame)
     if recipe.task == "binary":
         notes.append(f"positive class: {classes[1]!r} (negative: {classes[0]!r})")
@@ -165,6 +173,8 @@ def load(recipe: Recipe, place: str = "recipe") -> Dataset:
 
     weights = _weights(frame, data.sample_weight)
     parts = _split(recipe, frame, given_part, values, notes)
+    if weights is not None and not weights[parts["train"]].any():
+        raise UserError(f"all weights in {data.sample_weight!r} are 0 among the training rows")
     kinds = _kinds(recipe, frame)
     notes += kinds.notes
     used = [name for name, kind in kinds.by_column.items() if kind != "ignore"]
@@ -173,9 +183,11 @@ def load(recipe: Recipe, place: str = "recipe") -> Dataset:
     encoding = features.fit_encoding(frame.iloc[parts["train"]], kinds)
     _note_twins(frame[used], parts, notes)
     target = _target(recipe, values[parts["train"]], values, classes)
-    fingerprint = hashlib.sha256("".join(fingerprints).encode()).hexdigest() if len(fingerprints) > 1 else fingerprints[0]
+    fingerprint = (
+        hashlib.sha256("".join(fingerprints).encode()).hexdigest() if len(fingerprints) > 1 else fingerprints[0]
+    )
     return Dataset(
-        frame=frame[used],
+        frame=frame[used].reset_index(drop=True),
         kinds=kinds,
         encoding=encoding,
         target=target,
@@ -209,7 +221,9 @@ def _stack(sources: list[tuple[str, pd.DataFrame]]) -> tuple[pd.DataFrame, np.nd
         return sources[0][1], given, numbers
     stacked = {}
     for name in columns:
-        pieces = [frame[name] if name in frame else pd.Series([None] * len(frame), dtype=object) for _, frame in sources]
+        pieces = [
+            frame[name] if name in frame else pd.Series([None] * len(frame), dtype=object) for _, frame in sources
+        ]
         stacked[name] = pd.concat(pieces, ignore_index=True)
     return readers.normalise(pd.DataFrame(stacked)), given, numbers
 
@@ -241,6 +255,8 @@ def known_values(frame: pd.DataFrame, target: Target) -> np.ndarray:
     name = target.names[0]
     position = {str(label): number for number, label in enumerate(target.classes)}
     texts = features.to_text(frame[name]).tolist()
+    if all(isinstance(label, int) for label in target.classes):
+        texts = [str(int(float(text))) if _is_whole(text) else text for text in texts]
     unknown = sorted({text for text in texts if text not in position})
     if unknown:
         raise UserError(
@@ -264,8 +280,10 @@ def _values(recipe: Recipe, frame: pd.DataFrame) -> tuple[np.ndarray, tuple[Any,
                     f"the target {name!r} must be numeric for task: regression; {error.problem}",
                     remedy="For labels use task: binary or multiclass.",
                 ) from None
-            if not np.isfinite(column).all():
-                raise UserError(f"the target {name!r} holds infinity in row {int(np.argmin(np.isfinite(column)))}")
+            features.check_size(column, name, frame.index)
+            unknown = np.flatnonzero(np.isnan(column)).tolist()
+            if unknown:
+                raise UserError(f"the target {name!r} is not a number in row {frame.index[unknown[0]]}")
             if (column == column[0]).all():
                 raise UserError(f"the target {name!r} is {column[0]:g} in every row: there is nothing to learn")
             columns.append(column)
@@ -275,20 +293,24 @@ def _values(recipe: Recipe, frame: pd.DataFrame) -> tuple[np.ndarray, tuple[Any,
     text = features.to_text(frame[targets[0]])
     found = sorted(set(text.tolist()))
     numbers = [features.to_number(value) for value in found]
-    if all(number is not None and number.is_integer() for number in numbers):
-        found = sorted(found, key=lambda value: int(float(value)))
-        labels: list[Any] = [int(float(value)) for value in found]
+    of_text: dict[str, Any] = {value: value for value in found}
+    if all(_is_whole(value) for value in found):
+        of_text = {value: int(float(value)) for value in found}
     elif all(number is not None for number in numbers):
         raise UserError(
             f"the target {targets[0]!r} holds numbers that are not whole, such as {_not_whole(found)}",
             remedy="Classes are whole numbers or text; to predict a number use task: regression.",
         )
-    else:
-        labels = list(found)
+    labels = sorted(set(of_text.values()))  # 1, +1 and 1e0 are one label
     order = _class_order(recipe, labels)
-    position = {text_: order.index(label) for text_, label in zip(found, labels, strict=True)}
+    position = {value: order.index(label) for value, label in of_text.items()}
     values = np.array([position[value] for value in text.tolist()])
     return values[:, None], tuple(order)
+
+
+def _is_whole(text: str) -> bool:
+    number = features.to_number(text)
+    return number is not None and number.is_integer()
 
 
 def _not_whole(texts: Sequence[str]) -> str:
@@ -317,7 +339,9 @@ def _class_order(recipe: Recipe, labels: list[Any]) -> list[Any]:
     extra = [label for label in given if label not in labels]
     if absent or extra or len(given) != len(labels):
         raise UserError(
-            f"data.classes must list each class of {name!r} once", found=given, allowed=[repr(label) for label in labels]
+            f"data.classes must list each class of {name!r} once",
+            found=given,
+            allowed=[repr(label) for label in labels],
         )
     return list(given)
 
@@ -338,7 +362,8 @@ def _zeros_and_ones(frame: pd.DataFrame, targets: Sequence[str]) -> np.ndarray:
         if odd.any():
             row = int(np.argmax(odd))
             raise UserError(
-                f"label column {name!r} must hold 0 and 1 (or true and false); row {row} holds {column[row]:g}"
+                f"label column {name!r} must hold 0 and 1 (or true and false); "
+                f"row {frame.index[row]} holds {column[row]:g}"
             )
         columns.append(column)
     return np.stack(columns, axis=1)
@@ -351,7 +376,9 @@ def _weights(frame: pd.DataFrame, name: str | None) -> np.ndarray | None:
     bad = ~(np.isfinite(weights) & (weights >= 0))
     if bad.any():
         row = int(np.argmax(bad))
-        raise UserError(f"weights in {name!r} must be numbers of 0 or more; row {row} holds {weights[row]:g}")
+        raise UserError(
+            f"weights in {name!r} must be numbers of 0 or more; row {frame.index[row]} holds {weights[row]:g}"
+        )
     if weights.sum() == 0:
         raise UserError(f"all weights in {name!r} are 0")
     return weights.astype(np.float32)
@@ -369,8 +396,7 @@ def _kinds(recipe: Recipe, frame: pd.DataFrame) -> features.Kinds:
         given = data.features
     kinds = features.infer_kinds(frame[columns], given)
     for name in kinds.of("numeric"):
-        if np.isinf(features.to_numbers(frame[name], name)).any():
-            raise UserError(f"column {name!r} holds infinity", remedy=f"Mend it, or: features: {{{name}: ignore}}.")
+        features.check_size(features.to_numbers(frame[name], name), name, frame.index)
     return kinds
 
 
@@ -382,7 +408,13 @@ def _split(
     parts = {part: np.flatnonzero(given == part) for part in PARTS}
     open_rows = np.flatnonzero(given == "")
     if isinstance(split, str):
-        parts.update(_split_by_column(frame[split], open_rows, split))
+        by_column = _split_by_column(frame[split], open_rows, split)
+        twice = [part for part in by_column if len(parts[part])]
+        if twice:
+            raise UserError(
+                f"{twice[0]} rows come from data.test_path and from the split column {split!r}: which is meant?"
+            )
+        parts.update(by_column)
     else:
         strata = _strata(recipe.task, values)
         whole = len(open_rows)

@@ -23,7 +23,7 @@ def placed(device: str) -> Iterator[None]:
     if device == "auto":
         yield
         return
-    kind, _, number = device.partition(":")
+    kind, _, number = str(device).partition(":")
     visible = tf.config.list_logical_devices()
     names = [f"{d.device_type.lower()}:{d.name.rsplit(':', 1)[-1]}" for d in visible]
     wanted = f"{kind}:{number or 0}"

@@ -46,7 +46,7 @@ def draft(source: str, targets: Sequence[str], task: str | None, folder: Path) -
     notes += kinds.notes
     stem = source if bundled else Path(source).name.split(".")[0]
     where = f"dataset: {source}" if bundled else f"path: {_key(os.path.relpath(source, folder))}"
-    target = _key(names[0]) if len(names) == 1 else "[" + ", ".join(map(_quoted, names)) + "]"
+    target = _key(names[0]) if len(names) == 1 else "[" + ", ".join(map(_key, names)) + "]"
     return _text(task, stem, where, target, kinds, notes, len(frame)), notes
 
 

@@ -42,14 +42,14 @@ class UserError(ToolkitError, ValueError):
 
     def message(self) -> str:
         """The whole message, as a terminal shows it."""
-        lines = [f"{self.place}: {self.problem}" if self.place else self.problem]
+        lines = [f"{shorten(self.place, 4096)}: {self.problem}" if self.place else self.problem]
         if self.found is not None:
             lines.append(f"  found:   {shorten(self.found)}")
         if isinstance(self.allowed, str):
             lines.append(f"  allowed: {self.allowed}")
         elif self.allowed:
             lines.append(f"  allowed: {listing(self.allowed)}")
-            near = nearest(self.found, self.allowed)
+            near = nearest(self.found, self.allowed) if self.found is not None else None
             if near:
                 lines.append(f"  did you mean {near!r}?")
         if self.remedy:
@@ -57,7 +57,7 @@ class UserError(ToolkitError, ValueError):
         return "\n".join(lines)
 
 
-class MissingExtra(UserError):
+class MissingExtra(UserError):  # noqa: N818  # it reads as what it is
     """An optional dependency is not installed."""
 
     def __init__(self, extra: str, purpose: str) -> None:
@@ -69,17 +69,21 @@ class MissingExtra(UserError):
 
 def nearest(found: object, known: Iterable[object]) -> str | None:
     """The known name that looks most like what was found, if one does."""
-    names = [str(name) for name in known]
-    text = str(found)[:200]
-    folded = {name.lower(): name for name in names}
+    text = shorten(found, 200)
+    folded: dict[str, str] = {}
+    for name in map(str, known):
+        folded.setdefault(name.lower(), name)  # of two that differ in case only, the first
     match = difflib.get_close_matches(text.lower(), list(folded), n=1, cutoff=0.6)
     return folded[match[0]] if match and folded[match[0]] != text else None
 
 
 def shorten(value: object, limit: int = 120) -> str:
     """`value` on one line of at most `limit` characters."""
-    text = repr(value) if not isinstance(value, str) else value
-    text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+    try:
+        text = repr(value) if not isinstance(value, str) else value
+    except (ValueError, RecursionError):  # Python writes out no number of thousands of digits
+        text = f"<{type(value).__name__}>"
+    text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text[: limit + 1])
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 

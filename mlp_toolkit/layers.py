@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from mlp_toolkit.features import BLANK, DATE_PARTS, WHOLE_NUMBER, date_pattern
+from mlp_toolkit.features import DATE_PARTS, WHOLE_NUMBER, date_pattern
 from mlp_toolkit.startup import keras, tf
 
 register = keras.saving.register_keras_serializable("mlp_toolkit")
@@ -31,8 +31,8 @@ class Numbers(keras.layers.Layer):
         inverse_scale: Multiplied after that; 0 silences a constant column.
         indicators: Positions of the columns that get a column "was missing" (1.0 or 0.0).
 
-    Takes (rows, k) float32 and gives (rows, k + len(indicators)) float32. It counts in float64 inside: large
-    numbers that differ little, such as years or time stamps, keep their differences.
+    Takes (rows, k) float32 and gives (rows, k + len(indicators)) float32. It counts in float64 inside: of
+    large numbers that differ little, such as years, no difference is lost that float32 can hold.
     """
 
     def __init__(

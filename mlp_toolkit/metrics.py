@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from mlp_toolkit.dataset import Target
+from mlp_toolkit.errors import UserError
 
 
 def score(values: np.ndarray, outputs: np.ndarray, target: Target, names: list[str]) -> dict[str, float]:
@@ -19,7 +20,15 @@ def score(values: np.ndarray, outputs: np.ndarray, target: Target, names: list[s
     Returns:
         The scores by name, unweighted. One that these rows do not define is left out: an area under a curve where
         only one class occurs.
+
+    Raises:
+        UserError: A prediction is NaN or infinite.
     """
+    if not np.isfinite(outputs).all():
+        raise UserError(
+            "the network predicts NaN or infinity: its training has diverged",
+            remedy="Lower the learning rate, or scale the features.",
+        )
     scorer = {"regression": _regression, "binary": _binary, "multilabel": _multilabel, "multiclass": _multiclass}
     scores = scorer[target.task](values, outputs.astype(np.float64), target)
     return {name: float(scores[name]) for name in names if name in scores and np.isfinite(scores[name])}
@@ -42,7 +51,7 @@ def _binary(y: np.ndarray, p: np.ndarray, target: Target) -> dict[str, float]:
         "accuracy": metrics.accuracy_score(true, label),
         "log_loss": metrics.log_loss(true, chance, labels=[0, 1]),
         "f1": metrics.f1_score(true, label, zero_division=0),
-        "brier": metrics.brier_score_loss(true, chance, labels=[0, 1]),
+        "brier": np.mean((chance - true) ** 2),
     }
     if len(np.unique(true)) == 2:
         scores["auc"] = metrics.roc_auc_score(true, chance)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from numbers import Integral
 from typing import Any
 
 from pydantic import ValidationError
@@ -93,6 +95,11 @@ def build_mlp(
     given = {"hidden": hidden, "activation": activation, "initializer": initializer, "batch_norm": batch_norm}
     given |= {"dropout": dropout, "l2": l2, "output": output}
     choice = _model_spec(task, preset, given)
+    precisions = spec.Train.model_fields["precision"].annotation.__args__  # type: ignore[union-attr]
+    if precision not in precisions:
+        raise UserError("unknown precision", place="build_mlp: precision", found=precision, allowed=precisions)
+    if seed is not None:
+        _whole("seed", seed, least=0)
     policy = keras.DTypePolicy(precision)
     seeds = iter(range(seed, seed + 10_000)) if seed is not None else iter(lambda: None, 0)
     penalty = keras.regularizers.L2(choice.l2) if choice.l2 else None

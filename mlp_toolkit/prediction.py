@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -58,12 +59,23 @@ def outputs(model: Any, frame: pd.DataFrame, encoding: Encoding | None = None) -
         (rows, outputs) float32.
     """
     inputs = model_inputs(frame, encoding or encoding_of(model))
-    forward = tf.function(lambda batch: model(batch, training=False), reduce_retracing=True)
+    forward = _forward(model)
     pieces = []
     for start in range(0, len(frame), CHUNK):
         batch = {name: tf.constant(values[start : start + CHUNK]) for name, values in inputs.items()}
         pieces.append(forward(batch).numpy())
     return np.concatenate(pieces) if pieces else np.zeros((0, model.output_shape[-1]), np.float32)
+
+
+def _forward(model: Any) -> Any:
+    """The model's forward pass as one graph for any number of rows; traced once for each model."""
+    if model not in _FORWARD:
+        specs = {name: tf.TensorSpec((None, 1), tensor.dtype) for name, tensor in model.input.items()}
+        _FORWARD[model] = tf.function(lambda batch: model(batch, training=False), input_signature=[specs])
+    return _FORWARD[model]
+
+
+_FORWARD: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
 
 
 def table(values: np.ndarray, target: Target) -> pd.DataFrame:

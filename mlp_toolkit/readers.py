@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet", ".npz")
 SEPARATORS = {",": "comma", "\t": "tab", ";": "semicolon", "|": "bar"}
-ENCODINGS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16", b"PK": "a zip archive or an Excel workbook"}
+ENCODINGS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16", b"PK\x03\x04": "a zip archive or an Excel workbook"}
 
 
 @dataclass(frozen=True)
@@ -51,14 +51,16 @@ def header(path: str | Path) -> list[str]:
     file = Path(path)
     suffix = _suffix(file)
     if suffix == ".parquet":
-        import pyarrow.parquet as parquet
+        from pyarrow import parquet
 
         with _reading(file):
             return _unique([str(name) for name in parquet.read_schema(file).names], file)
     if suffix == ".npz":
         return [name for name, _ in _npz_columns(file)]
-    with _reading(file), (gzip.open(file, "rb") if suffix.endswith(".gz") else file.open("rb")) as stream:
+    with _reading(file), gzip.open(file, "rb") if suffix.endswith(".gz") else file.open("rb") as stream:
         start = stream.readline(10_000_000)
+        while start and not start.strip(b"\r\n"):  # blank lines before the header
+            start = stream.readline(10_000_000)
         while start.strip() and start.count(b'"') % 2:  # a quoted name may hold a line break
             more = stream.readline(10_000_000)
             if not more:
@@ -126,14 +128,15 @@ def normalise(frame: pd.DataFrame) -> pd.DataFrame:
         column = frame.iloc[:, index]
         kind = column.dtype
         if isinstance(kind, pd.CategoricalDtype):
-            column = column.astype(kind.categories.dtype)
+            column = column.astype(object)  # not the categories' own type: whole numbers have no place for a gap
             kind = column.dtype
         if pd.api.types.is_datetime64_any_dtype(kind):
             stamps = column.dt.tz_localize(None) if getattr(kind, "tz", None) is not None else column
             text = stamps.dt.strftime("%Y-%m-%d %H:%M:%S").astype(object)
             columns[name] = text.where(column.notna(), None).to_numpy(object)
-        elif pd.api.types.is_bool_dtype(kind) or pd.api.types.is_numeric_dtype(kind):
-            plain = isinstance(kind, np.dtype) and kind.kind in "iuf"
+        elif pd.api.types.is_numeric_dtype(kind) and not pd.api.types.is_complex_dtype(kind):  # booleans, too
+            # Files may hold numbers in another byte order or of a width that pandas does not count with.
+            plain = isinstance(kind, np.dtype) and kind.kind in "iuf" and kind.isnative and kind.itemsize in (1, 4, 8)
             columns[name] = column.to_numpy() if plain else column.to_numpy(np.float64, na_value=np.nan)
         else:
             columns[name] = _objects(column, name)
@@ -167,7 +170,7 @@ def _objects(column: pd.Series[Any], name: str) -> Any:
     return text
 
 
-class _reading:
+class _reading:  # noqa: N801 (used as `with _reading(file):`, like a function)
     """Turns what the system and the file libraries raise into one clear message."""
 
     def __init__(self, file: Path) -> None:
@@ -181,9 +184,9 @@ class _reading:
             raise UserError("no such file", place=str(self.file)) from None
         if isinstance(error, IsADirectoryError):
             raise UserError("a folder, not a file", place=str(self.file), allowed=SUFFIXES) from None
-        if isinstance(error, OSError | EOFError) or type(error).__module__ in ("zlib", "pyarrow.lib", "zipfile"):
+        if isinstance(error, OSError | EOFError):
             raise UserError(f"cannot be read: {shorten(str(error))}", place=str(self.file)) from None
-        if isinstance(error, ValueError) and not isinstance(error, UserError):
+        if isinstance(error, Exception) and not isinstance(error, UserError):  # there is no end to what they raise
             raise UserError(f"damaged or of another kind: {shorten(str(error))}", place=str(self.file)) from None
 
 
@@ -258,14 +261,18 @@ def _csv(raw: bytes, file: Path, notes: list[str]) -> pd.DataFrame:
 
     text = _decode(raw, file)
     names, separator = _csv_header(text, file)
+    body = text.lstrip("\r\n").encode("utf-8") + b"\n"
     usual = "\t" if ".tsv" in file.name.lower() else ","
     if separator != usual:
         notes.append(f"separator: {SEPARATORS[separator]}, by the header")
     missing = catalog.config("features")["missing_values"]
     try:
         table = arrow_csv.read_csv(
-            io.BytesIO(text.encode("utf-8")),
-            read_options=arrow_csv.ReadOptions(column_names=names, skip_rows_after_names=1, use_threads=False),
+            io.BytesIO(body),
+            # One block for the whole file: no row may be longer than a block.
+            read_options=arrow_csv.ReadOptions(
+                column_names=names, skip_rows_after_names=1, use_threads=False, block_size=min(len(body) + 1, 2**31 - 1)
+            ),
             parse_options=arrow_csv.ParseOptions(delimiter=separator, newlines_in_values='"' in text),
             convert_options=arrow_csv.ConvertOptions(
                 column_types={name: pa.string() for name in names}, null_values=missing, strings_can_be_null=True
@@ -275,7 +282,21 @@ def _csv(raw: bytes, file: Path, notes: list[str]) -> pd.DataFrame:
         if "Empty CSV file" in str(error):
             raise UserError("the file has a header but no rows", place=str(file)) from None
         raise _ragged(text, separator, len(names), file, str(error)) from None
+    _closed(text, separator, file)
     return pd.DataFrame({name: table[name].to_numpy(zero_copy_only=False) for name in names}, copy=False)
+
+
+def _closed(text: str, separator: str, file: Path) -> None:
+    """Refuses a quoted field that never ends: it would swallow all rows after it without a word."""
+    if text.count('"') % 2 == 0:
+        return
+    reader, line = csv.reader(io.StringIO(text), delimiter=separator, strict=True), 1
+    try:
+        for _ in reader:
+            line = reader.line_num + 1
+    except csv.Error as error:
+        if "unexpected end" in str(error):
+            raise UserError("a double quote opens a field here and is never closed", place=f"{file}:{line}") from None
 
 
 def _ragged(text: str, separator: str, width: int, file: Path, reason: str) -> UserError:
@@ -297,19 +318,20 @@ def _ragged(text: str, separator: str, width: int, file: Path, reason: str) -> U
 
 def _parquet(raw: bytes, file: Path) -> pd.DataFrame:
     import pyarrow as pa
-    import pyarrow.parquet as parquet
+    from pyarrow import parquet
 
     with _reading(file):
         table = parquet.read_table(pa.BufferReader(raw))
-    _unique([str(name) for name in table.column_names], file)
-    return normalise(table.to_pandas(ignore_metadata=True))
+        _unique([str(name) for name in table.column_names], file)
+        frame = table.to_pandas(ignore_metadata=True)
+    return normalise(frame)
 
 
 def _npz_columns(file: Path) -> list[tuple[str, Any]]:
     """Columns of an NPZ file: a one-dimensional array is a column, others give one column for each value of a row."""
     import numpy as np
 
-    with _reading(file), np.load(file, allow_pickle=False) as archive:
+    with _reading(file), np.lib.npyio.NpzFile(io.BytesIO(file.read_bytes())) as archive:
         arrays = {name: archive[name] for name in archive.files}
     if not arrays:
         raise UserError("the file holds no arrays", place=str(file))
@@ -328,12 +350,11 @@ def _npz_columns(file: Path) -> list[tuple[str, Any]]:
 
 
 def _npz(file: Path) -> pd.DataFrame:
-    import numpy as np
     import pandas as pd
 
-    columns = {
-        name: array if array.dtype.kind in "iuf" else pd.Series(array.astype(object)).to_numpy()
-        for name, array in _npz_columns(file)
-    }
-    plain = {name: array for name, array in columns.items() if isinstance(array, np.ndarray)}
-    return normalise(pd.DataFrame(plain, copy=False))
+    columns = _npz_columns(file)
+    with _reading(file):
+        frame = pd.DataFrame(
+            {name: array if array.dtype.kind in "iufM" else array.astype(object) for name, array in columns}, copy=False
+        )
+    return normalise(frame)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import PydanticCustomError
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError
@@ -104,12 +105,8 @@ def load(path: str | Path, overrides: Mapping[str, Any] | None = None) -> Resolv
     if values.get("name") is None:
         values["name"] = file.stem[:100]
         origins[("name",)] = Origin("file name", file.name)
-    if isinstance(values["data"], dict):
-        for key in ("path", "dataset"):
-            values["data"].setdefault(key, None)
-            origins.setdefault(("data", key), Origin("recipe", "the other of path and dataset"))
     _table_values(values, origins)
-    checked = _check(values, file, [*base, *layers])
+    checked = _check(values, file, [*(layer for layer in base if layer.places), *layers])
     return Resolved(checked, {key: values[key] for key in spec.Recipe.model_fields}, origins, file)
 
 
@@ -255,7 +252,9 @@ def _parse(text: str, name: str) -> tuple[Any, dict[Path_, tuple[int, int]]]:
         mark = error.problem_mark or error.context_mark
         place = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else name
         raise UserError(f"not valid YAML: {shorten(str(error.problem or error.context))}", place=place) from None
-    except Exception as error:  # The YAML library lets ValueError, RecursionError and others through on odd input.
+    except RecursionError:
+        raise UserError(f"more than {DEEPEST} levels", place=name) from None
+    except Exception as error:  # The YAML library lets ValueError and others through on odd input.
         raise UserError(f"not valid YAML: {shorten(str(error))}", place=name) from None
     places: dict[Path_, tuple[int, int]] = {(): (1, 1)}
     values = characters = 0
@@ -382,14 +381,17 @@ def _lookup(layers: Iterable[Layer], path: Path_) -> Any:
 
 
 def _shipped_layers(task: Any, preset: Any, layers: list[Layer]) -> list[Layer]:
-    base = [Layer("preset", "slides", {"preset": "slides", **catalog.config("presets/slides")["values"]}, {})]
+    nothing_said = {"preset": "slides", "data": {"path": None, "dataset": None}, "metrics": "auto"}
+    base = [
+        Layer("preset", "slides", nothing_said, {}),
+        Layer("preset", "slides", catalog.config("presets/slides")["values"], {}),
+    ]
     table_of = task if task in spec.TASKS else "regression"  # the wrong task is reported by the check that follows
     table: dict[str, Any] = {}
     for key, entry in catalog.config(f"tables/{table_of}")["entries"].items():
         if "." in key:
             section, name = key.split(".")
             table.setdefault(section, {})[name] = entry["default"]
-    table["metrics"] = "auto"
     base.append(Layer("table", str(table_of), table, {}))
     if isinstance(preset, str) and preset != "slides":
         if preset in catalog.names("presets"):
@@ -429,12 +431,11 @@ def _merge(layers: list[Layer]) -> tuple[dict[str, Any], dict[Path_, Origin]]:
                 forget(item, (*path, key))
 
     def put(target: dict[str, Any], source: Mapping[Any, Any], path: Path_, layer: Layer) -> None:
-        for key, value in source.items():
+        for key, given in source.items():
             here = (*path, key)
+            value = {"name": given} if here in NAMED and isinstance(given, str) else given
             if value is None and here in {("data",), ("model",), ("train",)}:
                 continue  # an empty section says nothing
-            if here in NAMED and isinstance(value, str):
-                value = {"name": value}
             whole = here in WHOLE and len(layer.key) <= len(here)  # an override of one key inside keeps the others
             replaces = not isinstance(value, dict) or whole or (here in NAMED and "name" in value)
             if replaces or not isinstance(target.get(key), dict):
@@ -489,7 +490,7 @@ def _check(values: dict[str, Any], file: Path, layers: list[Layer]) -> spec.Reci
         recipe = recipe.model_copy(update={"train": recipe.train.model_copy(update={"loss": values["train"]["loss"]})})
     except ValidationError as error:
         problems = [_problem(dict(item), values, file, layers) for item in error.errors(include_url=False)]
-    except spec.PydanticCustomError as error:
+    except PydanticCustomError as error:
         item = {"loc": ("train", "loss"), "type": error.type, "ctx": error.context, "input": values["train"]["loss"]}
         problems = [_problem(item, values, file, layers)]
     if len(problems) == 1:
@@ -555,8 +556,10 @@ def _walk(loc: tuple[str | int, ...], values: Any) -> tuple[Path_, list[str]]:
     model: type[BaseModel] | None = spec.Recipe
     keys = list(spec.Recipe.model_fields)
     here = values
-    parts = {"data": spec.Data, "model": spec.Model, "train": spec.Train}
     inner: dict[Path_, type[BaseModel]] = {
+        ("data",): spec.Data,
+        ("model",): spec.Model,
+        ("train",): spec.Train,
         ("data", "split"): spec.Split,
         ("model", "hidden"): spec.Layers,
         ("model", "activation"): spec.Activation,
@@ -577,7 +580,7 @@ def _walk(loc: tuple[str | int, ...], values: Any) -> tuple[Path_, list[str]]:
             keys = [*model.model_fields, *(["extends"] if model is spec.Recipe else [])]
         path.append(part)
         here = here[part] if known else None
-        model = parts.get(str(part)) if len(path) == 1 else inner.get(tuple(path))
+        model = inner.get(tuple(path))
     return tuple(path), keys
 
 
@@ -605,8 +608,8 @@ def _at(values: Any, path: Path_) -> Any:
 
 
 def _example(path: Path_) -> str | None:
-    examples = {
+    examples: dict[Path_, str] = {
         ("task",): "For instance `task: binary`; the tasks are " + ", ".join(spec.TASKS) + ".",
         ("data", "target"): "Under `data:`, for instance `target: price`, the column to predict.",
     }
-    return examples.get(path)  # type: ignore[call-overload,no-any-return]  # a tuple of str and int as a key
+    return examples.get(path)

@@ -75,7 +75,8 @@ def run(
     _write_history(directory, history)
     scores = _evaluate(directory, model, resolved.spec, data)
     rows = {part: len(data.parts[part]) for part in PARTS}
-    record = {"task": resolved.spec.task, **scores, "best_epoch": state.best_epoch, "epochs": state.epochs, "rows": rows}
+    record: dict[str, Any] = {"task": resolved.spec.task, **scores}
+    record |= {"best_epoch": state.best_epoch, "epochs": state.epochs, "rows": rows}
     record |= {"seconds": {"fit": seconds, "total": time.monotonic() - started}, "engine": ENGINE}
     report.write(directory, record)
     _write(directory / "metrics.json", json.dumps(record, indent=2) + "\n")  # last: its presence says "complete"

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Dis
 from pydantic_core import PydanticCustomError
 
 from mlp_toolkit import catalog
+from mlp_toolkit.errors import shorten
 
 Task = Literal["regression", "binary", "multilabel", "multiclass"]
 TASKS: tuple[Task, ...] = ("regression", "binary", "multilabel", "multiclass")
@@ -16,9 +17,19 @@ KINDS = ("numeric", "categorical", "date", "image", "ignore")
 BOUNDED = re.compile(r"bounded\(\s*([^,()]+?)\s*,\s*([^,()]+?)\s*\)")
 
 
-def refuse(problem: str, *, allowed: Any = None, remedy: str | None = None) -> PydanticCustomError:
-    """An error for a validator to raise; `recipe` turns it into a `UserError` with its place."""
-    return PydanticCustomError("refused", "{problem}", {"problem": problem, "allowed": allowed, "remedy": remedy})
+def refuse(
+    problem: str, *, at: tuple[str, ...] = (), allowed: Any = None, remedy: str | None = None
+) -> PydanticCustomError:
+    """An error for a validator to raise; `recipe` turns it into a `UserError` with its place.
+
+    Args:
+        problem: What is wrong.
+        at: The keys, from the validated part on, that lead to what is wrong.
+        allowed: What would have been accepted.
+        remedy: What to do about it.
+    """
+    context = {"problem": problem, "at": at, "allowed": allowed, "remedy": remedy}
+    return PydanticCustomError("refused", "{problem}", context)
 
 
 def parse_bounds(output: str) -> tuple[float, float] | None:
@@ -183,9 +194,7 @@ class Data(Part):
     features: Annotated[
         Annotated[Literal["all"], Tag("text")]
         | Annotated[Annotated[list[Column], Field(min_length=1)], Tag("list")]
-        | Annotated[
-            Annotated[dict[str, Annotated[str, AfterValidator(_kind)]], Field(min_length=1)], Tag("mapping")
-        ],
+        | Annotated[Annotated[dict[str, Annotated[str, AfterValidator(_kind)]], Field(min_length=1)], Tag("mapping")],
         _one_of("all, a list of columns, or a mapping of columns to their kind"),
     ]
     sample_weight: Column | None
@@ -202,9 +211,9 @@ class Data(Part):
             raise refuse("exactly one of path and dataset says where the rows come from", allowed="path or dataset")
         known = catalog.config("datasets")["datasets"]
         if self.dataset is not None and self.dataset not in known:
-            raise refuse(f"unknown dataset {self.dataset!r}", allowed=list(known))
+            raise refuse("unknown dataset", at=("dataset",), allowed=list(known))
         if len(set(self.targets)) != len(self.targets):
-            raise refuse("a target is named twice", allowed="different columns")
+            raise refuse("a target is named twice", at=("target",), allowed="different columns")
         return self
 
     @property
@@ -297,14 +306,17 @@ class Train(Part):
     schedule: Literal["constant", "cosine", "one_cycle", "exponential", "reduce_on_plateau"] | None
     epochs: Annotated[int, Field(ge=1, le=1_000_000)]
     batch_size: Annotated[int, Field(ge=1, le=10_000_000)]
-    class_weight: Annotated[
-        Annotated[Literal["balanced"], Tag("text")]
-        | Annotated[
-            Annotated[dict[Label, Annotated[float, Field(ge=0, allow_inf_nan=False)]], Field(min_length=1)],
-            Tag("mapping"),
-        ],
-        _one_of("balanced, or a mapping of classes to weights"),
-    ] | None
+    class_weight: (
+        Annotated[
+            Annotated[Literal["balanced"], Tag("text")]
+            | Annotated[
+                Annotated[dict[Label, Annotated[float, Field(ge=0, allow_inf_nan=False)]], Field(min_length=1)],
+                Tag("mapping"),
+            ],
+            _one_of("balanced, or a mapping of classes to weights"),
+        ]
+        | None
+    )
     early_stopping: EarlyStopping | None
     augmentation: Annotated[Any, BeforeValidator(_not_yet)]
     device: Annotated[str, Field(pattern=r"^(auto|cpu|gpu|gpu:\d{1,3})$")]
@@ -332,20 +344,34 @@ class Recipe(Part):
         if self.task == "multilabel" and len(self.data.targets) < 2:
             raise refuse(
                 "multilabel needs a list of two or more target columns",
+                at=("data", "target"),
                 remedy="For one yes/no column use task: binary.",
             )
         if self.task in ("binary", "multiclass") and len(self.data.targets) > 1:
-            raise refuse(f"{self.task} has one target column", remedy="For several yes/no columns: task: multilabel.")
+            raise refuse(
+                f"{self.task} has one target column",
+                at=("data", "target"),
+                remedy="For several yes/no columns: task: multilabel.",
+            )
         if self.task != "regression" and self.model.output != "auto":
-            raise refuse(f"model.output is for regression; {self.task} has its own output activation", allowed=["auto"])
+            raise refuse(
+                f"for regression only; {self.task} has its own output activation",
+                at=("model", "output"),
+                allowed=["auto"],
+            )
         if self.train.class_weight is not None and self.task in ("regression", "multilabel"):
             raise refuse(
-                f"train.class_weight does not fit {self.task}",
+                f"does not fit {self.task}",
+                at=("train", "class_weight"),
                 remedy="Class weights are for binary and multiclass; data.sample_weight names a column of row weights.",
             )
         allowed = catalog.config(f"tables/{self.task}")["entries"]["metrics"]["default"]
         if self.metrics != "auto":
             unknown = [name for name in self.metrics if name not in allowed]
             if unknown:
-                raise refuse(f"metrics: {unknown[0]!r} is not a metric of {self.task}", allowed=allowed)
+                raise refuse(
+                    f"{shorten(unknown[0])!r} is not a metric of {self.task}",
+                    at=("metrics",),
+                    allowed=["auto", *allowed],
+                )
         return self

@@ -79,10 +79,12 @@ def save(model: Any, path: str | Path) -> None:
             own = file.create_group(OWN_GROUP)
             own.attrs["format"] = 1
             if model.compiled:
-                own.attrs["compile_config"] = json.dumps(model.get_compile_config())
+                # Keras takes the optimizer out of the record it keeps of `compile` when it writes HDF5.
+                arguments = {**model.get_compile_config(), "optimizer": keras.saving.serialize_keras_object(model.optimizer)}
+                own.attrs["compile_config"] = json.dumps(arguments)
                 _spell_out_losses(file)
             for index, variable in enumerate(_random_states(model)):
-                own.create_dataset(f"random_state_{index}", data=np.asarray(variable))
+                own.create_dataset(f"random_state_{index}", data=variable.numpy())
 
 
 def load(path: str | Path) -> Any:
@@ -147,7 +149,7 @@ def inspect(path: str | Path) -> dict[str, Any]:
         "size": file_path.stat().st_size,
         "layers": found,
         "parameters": sum(layer["parameters"] for layer in found),
-        "inputs": [layer["name"] for layer in found if layer["class"] == "InputLayer"],
+        "inputs": _input_names(config),
         "target": target and {key: target.get(key) for key in ("task", "names", "classes")},
         "loss": _named(training.get("loss")),
         "optimizer": optimizer.get("class_name"),
@@ -329,8 +331,7 @@ def _compile_config(file: h5py.File, path: Path) -> dict[str, Any] | None:
     if own is not None and "compile_config" in own.attrs:
         config = _json(own.attrs["compile_config"], "compile configuration", path)
         _check_classes(config, path)
-        arguments: dict[str, Any] = keras.saving.deserialize_keras_object(config)
-        return arguments
+        return {key: keras.saving.deserialize_keras_object(value) for key, value in config.items()}
     if "training_config" not in file.attrs:
         return None
     config = _json(file.attrs["training_config"], "training configuration", path)
@@ -447,6 +448,17 @@ def _layers(config: Any, weights: Any) -> list[dict[str, Any]]:
     if hasattr(weights, "visititems"):
         weights.visititems(add)
     return found
+
+
+def _input_names(config: Any) -> list[str]:
+    """The names of the model's own inputs, not those of models inside it."""
+    inner = config.get("config", {}) if isinstance(config, dict) else {}
+    layers = inner.get("layers", []) if isinstance(inner, dict) else []
+    return [
+        str(layer.get("config", {}).get("name"))
+        for layer in layers
+        if isinstance(layer, dict) and layer.get("class_name") == "InputLayer" and isinstance(layer.get("config"), dict)
+    ]
 
 
 def _named(node: Any) -> Any:

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from mlp_toolkit import arrays, catalog, devices, progress, spec, storage
 from mlp_toolkit import weights as weighting
 from mlp_toolkit.errors import UserError
+from mlp_toolkit.model import loss_name
 from mlp_toolkit.startup import keras
 
 log = logging.getLogger("mlp_toolkit")
@@ -42,6 +43,14 @@ class Progress:
         """Epochs since the best one."""
         return self.epochs - self.best_epoch
 
+    def diverged(self) -> bool:
+        """Whether the last epoch's loss is not finite."""
+        return not math.isfinite(self.history.get("loss", [0.0])[-1])
+
+    def over(self, patience: int | None) -> bool:
+        """Whether no epoch should follow, however many were asked for."""
+        return self.diverged() or (patience is not None and self.waited() >= patience)
+
 
 def fit(
     model: Any,
@@ -65,9 +74,10 @@ def fit(
     """Trains a compiled Keras model.
 
     Args:
-        model: Any compiled `keras.Model` with one input of (rows, features).
-        X: (rows, features) numbers: an array, a data frame, or a Parquet file.
-        y: Targets: (rows,) or (rows, outputs) numbers, class numbers from 0, one-hot rows, or 0/1 labels.
+        model: Any compiled `keras.Model` with one input (rows, …) and one output (rows, …).
+        X: (rows, …) numbers: an array, a data frame, or a Parquet file.
+        y: Targets in the output's shape: (rows,) or (rows, outputs) numbers, class numbers from 0, one-hot rows, or 0/1
+            labels.
         validation_data: (X, y) or (X, y, weights) that the network does not learn from.
         epochs: Passes over the rows, 1 or more; None takes the preset slides'.
         batch_size: Rows of one step, 1 or more; None takes the preset slides'.
@@ -79,6 +89,7 @@ def fit(
         augmentation: Not available in this version.
         early_stopping: Stop after so many epochs without a lower loss (the validation loss where there is one), and
             restore the best epoch, optimizer included; a number, `{"patience": 10}`, or None: all epochs, last state.
+            A loss that is not finite ends training in any case, and restores the best epoch before it.
         callbacks: Keras callbacks.
         device: auto, cpu, gpu or gpu:N.
         checkpoint: An .h5 file that always holds the best epoch so far.
@@ -138,13 +149,19 @@ def train(
         raise UserError("augmentation is not available in this version", place="fit: augmentation")
     if not getattr(model, "compiled", False):
         raise UserError("the model is not compiled", remedy="Call model.compile(...), or build it with build_mlp.")
-    x, targets = _data(model, X, y, "X", "y")
-    weights = _weights(model, targets, class_weight, sample_weight, classes)
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise UserError("a whole number of 0 or more", place="fit: seed", found=seed)
+    if checkpoint is not None:
+        storage.check_target(model, checkpoint)
+    watcher = progress.watcher(verbose)
+    x, targets, output = _data(model, X, y, "X", "y")
+    arrays.check_aligned(X, sample_weight, "sample_weight")
+    weights = _weights(output, targets, class_weight, sample_weight, classes)
     validation = _validation(model, validation_data)
+    _check_callbacks(callbacks, validation is not None)
 
     state = resume_from or Progress()
     keeper = _Keeper(state, patience, "val_loss" if validation else "loss", checkpoint, after_epoch)
-    watcher = progress.watcher(verbose)
     batches = _Batches(x, targets, weights, batch_size, shuffle, seed, state.epochs)
     try:
         with devices.placed(device):
@@ -153,7 +170,7 @@ def train(
                 validation_data=validation,
                 validation_batch_size=max(batch_size, 1024),
                 initial_epoch=state.epochs,
-                epochs=epochs,
+                epochs=state.epochs if state.over(patience) else epochs,
                 shuffle=False,  # _Batches shuffles, by seed and epoch
                 callbacks=[*callbacks, keeper, *([watcher] if watcher else [])],
                 verbose=0,
@@ -161,7 +178,7 @@ def train(
     finally:
         if watcher:
             watcher.close()
-    if (patience or restore_best) and state.best:
+    if (patience or restore_best or state.diverged()) and state.best:
         assign(model, state.best)
     return history, state
 
@@ -173,7 +190,7 @@ def variables(model: Any) -> list[Any]:
 
 def snapshot(model: Any) -> list[np.ndarray]:
     """Copies of the values of all variables."""
-    return [np.array(variable) for variable in variables(model)]
+    return [np.array(variable.numpy()) for variable in variables(model)]
 
 
 def assign(model: Any, values: Sequence[np.ndarray]) -> None:
@@ -241,15 +258,14 @@ class _Keeper(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no t
             state.best = snapshot(self.model)
             if self.checkpoint is not None:
                 storage.save(self.model, self.checkpoint)
-        if not math.isfinite(logs["loss"]):
-            self.model.stop_training = True
+        if state.diverged():
             log.warning(
-                "Training stopped: the loss of epoch %d is %s. The usual cause is a learning rate that is too high; "
-                "the best epoch before is kept.",
+                "Training stopped: the loss of epoch %d is %s. The usual cause is a learning rate that is too high. %s",
                 state.epochs,
                 logs["loss"],
+                f"Epoch {state.best_epoch} is restored." if state.best else "There is no good epoch to go back to.",
             )
-        elif self.patience is not None and state.waited() >= self.patience:
+        if state.over(self.patience):
             self.model.stop_training = True
         if self.after_epoch is not None:
             self.after_epoch(state)
@@ -275,36 +291,100 @@ def _patience(early_stopping: Any) -> int | None:
         ) from None
 
 
-def loss_of(model: Any) -> str:
-    """The full name of the model's loss, in lower case with underscores."""
-    loss = model.loss
-    if isinstance(loss, str):
-        return str(getattr(keras.losses.get(loss), "__name__", loss))
-    return str(getattr(loss, "name", None) or getattr(loss, "__name__", ""))
+def _check_callbacks(callbacks: Sequence[Any], validated: bool) -> None:
+    for callback in callbacks:
+        if not isinstance(callback, keras.callbacks.Callback):
+            raise UserError("not a Keras callback", place="fit: callbacks", found=callback)
+        monitor = getattr(callback, "monitor", None)
+        if isinstance(monitor, str) and monitor.startswith("val_") and not validated:
+            raise UserError(
+                f"{type(callback).__name__} watches {monitor}, which there is none of without validation_data",
+                place="fit: callbacks",
+                remedy='Pass validation_data, or let it watch "loss".',
+            )
 
 
-def _outputs(model: Any) -> tuple[int, str]:
-    """Output neurons, and the activation of the last layer."""
-    if len(model.inputs) != 1 or len(model.outputs) != 1 or len(model.outputs[0].shape) != 2:
+# What an output activation can give, from least to greatest.
+RANGES: dict[str, tuple[float | None, float | None]] = {
+    "relu": (0, None),
+    "softplus": (0, None),
+    "exponential": (0, None),
+    "sigmoid": (0, 1),
+    "softmax": (0, 1),
+    "tanh": (-1, 1),
+}
+
+
+def _output(model: Any, x: np.ndarray) -> arrays.Output:
+    """What the model gives. One that does not say is tried on the first row, which also builds it."""
+    outputs = getattr(model, "outputs", None)
+    if outputs is None:
+        outputs = keras.tree.flatten(model(x[:1], training=False))
+    if len(outputs) != 1:
+        raise _other_form(f"{len(outputs)} outputs")
+    activation, low, high = _last_activation(model)
+    return arrays.Output(tuple(outputs[0].shape[1:]), activation, loss_name(model.loss), low, high)
+
+
+def _last_activation(model: Any) -> tuple[str, float | None, float | None]:
+    """The activation of the last layer, and the range of the output; "" and None where they are not known."""
+    scale, offset = 1.0, 0.0
+    layers = [model]
+    while layers and isinstance(layers[-1], keras.Model):
+        # Only a graph of layers lists them in the order they are called in.
+        layers = list(layers[-1].layers) if getattr(layers[-1], "outputs", None) else []
+    if len(layers) > 1 and isinstance(layers[-1], keras.layers.Rescaling):
+        rescaling = layers.pop()
+        if not all(isinstance(value, int | float) for value in (rescaling.scale, rescaling.offset)):
+            return "", None, None
+        scale, offset = float(rescaling.scale), float(rescaling.offset)
+    last = layers[-1] if layers else None
+    if isinstance(last, keras.layers.Softmax):
+        name = "softmax"
+    elif isinstance(last, keras.layers.Dense | keras.layers.Activation):
+        name = str(getattr(last.activation, "__name__", ""))
+    else:
+        return "", None, None
+    ends = [None if end is None else end * scale + offset for end in RANGES.get(name, (None, None))]
+    low, high = ends if scale > 0 else ends[::-1]
+    return name if (scale, offset) == (1, 0) else "", low, high
+
+
+def _other_form(found: str) -> UserError:
+    return UserError(
+        "fit takes models with one input (rows, …) and one output (rows, …)",
+        found=found,
+        remedy="For other models use Keras's own model.fit.",
+    )
+
+
+def _data(model: Any, X: Any, y: Any, x_name: str, y_name: str) -> tuple[np.ndarray, np.ndarray, arrays.Output]:
+    inputs = getattr(model, "inputs", None)  # a model that is not built yet has none
+    if inputs is not None and len(inputs) != 1:
+        raise _other_form(f"{len(inputs)} inputs")
+    shape = tuple(inputs[0].shape[1:]) if inputs else None
+    x = arrays.features_array(X, shape, x_name, whole_numbers=bool(inputs) and "int" in str(inputs[0].dtype))
+    output = _output(model, x)
+    _check_loss(model.loss, output)
+    arrays.check_aligned(X, y, y_name)
+    return x, arrays.targets_array(y, len(x), output, y_name), output
+
+
+def _check_loss(loss: Any, output: arrays.Output) -> None:
+    """Refuses networks that train without an error and learn nothing."""
+    over_classes = output.loss in (*arrays.ONE_HOT, *arrays.CLASS_NUMBERS)
+    if output.shape[-1:] == (1,) and (over_classes or output.activation == "softmax"):
+        what = output.loss if over_classes else "softmax"
         raise UserError(
-            "fit takes models with one input of (rows, features) and one output of (rows, outputs)",
-            found=f"{len(model.inputs)} inputs, {len(model.outputs)} outputs",
-            remedy="For other models use Keras's own model.fit.",
-        )
-    activation = getattr(model.layers[-1], "activation", None)
-    return int(model.outputs[0].shape[-1]), str(getattr(activation, "__name__", ""))
-
-
-def _data(model: Any, X: Any, y: Any, x_name: str, y_name: str) -> tuple[np.ndarray, np.ndarray]:
-    outputs, activation = _outputs(model)
-    loss = loss_of(model)
-    if outputs == 1 and loss in ("categorical_crossentropy", "sparse_categorical_crossentropy"):
-        raise UserError(
-            f"{loss} on one output neuron is constant: nothing would be learnt",
+            f"{what} on one output neuron is constant: nothing would be learnt",
             remedy="Compile with binary_crossentropy and a sigmoid output, or with one output per class.",
         )
-    x = arrays.features_array(X, int(model.inputs[0].shape[-1]), x_name)
-    return x, arrays.targets_array(y, X, len(x), outputs, loss, activation, y_name)
+    from_logits = getattr(loss, "from_logits", None if isinstance(loss, keras.losses.Loss) else False)
+    if from_logits is False and output.activation == "linear" and (over_classes or output.loss in arrays.YES_OR_NO):
+        raise UserError(
+            f"{output.loss} takes probabilities, and the network's last layer is linear",
+            remedy="Give it a sigmoid or softmax activation, or compile with a loss that has from_logits=True.",
+        )
 
 
 def _validation(model: Any, data: tuple[Any, ...] | None) -> tuple[np.ndarray, ...] | None:
@@ -312,30 +392,37 @@ def _validation(model: Any, data: tuple[Any, ...] | None) -> tuple[np.ndarray, .
         return None
     if not isinstance(data, tuple | list) or len(data) not in (2, 3):
         raise UserError("validation_data is (X, y) or (X, y, sample_weight)", place="fit: validation_data")
-    x, y = _data(model, data[0], data[1], "validation X", "validation y")
-    weights = weighting.check_sample_weight(data[2], len(x)) if len(data) == 3 else None
+    x, y, _ = _data(model, data[0], data[1], "validation X", "validation y")
+    if len(data) == 2 or data[2] is None:
+        return x, y
+    arrays.check_aligned(data[0], data[2], "the validation weights")
+    weights = weighting.check_sample_weight(data[2], len(x))
     return (x, y) if weights is None else (x, y, weights)
 
 
 def _weights(
-    model: Any, y: np.ndarray, class_weight: Any, sample_weight: Any, classes: Sequence[Any] | None
+    output: arrays.Output, y: np.ndarray, class_weight: Any, sample_weight: Any, classes: Sequence[Any] | None
 ) -> np.ndarray | None:
     if class_weight is None:
         return weighting.check_sample_weight(sample_weight, len(y))
-    outputs, activation = _outputs(model)
-    loss = loss_of(model)
-    if loss == "sparse_categorical_crossentropy":
-        numbers, count = y[:, 0], outputs
-    elif outputs > 1 and activation == "softmax":
-        numbers, count = y.argmax(axis=1), outputs
-    elif outputs == 1 and (activation == "sigmoid" or loss == "binary_crossentropy"):
+    over_classes = output.loss in arrays.ONE_HOT or output.activation == "softmax"
+    yes_or_no = output.loss in arrays.YES_OR_NO or output.activation == "sigmoid"
+    if len(output.shape) != 1:
+        raise UserError("class_weight is for one class a row; this network gives more", place="fit: class_weight")
+    if output.loss in arrays.CLASS_NUMBERS:
+        numbers, count = y[:, 0], int(output.shape[0] or y.max() + 1)
+    elif over_classes:
+        numbers, count = y.argmax(axis=1), y.shape[1]
+    elif y.shape[1] == 1 and yes_or_no:
         numbers, count = y[:, 0].astype(int), 2
     else:
-        what = "multilabel" if activation == "sigmoid" else "regression"
+        what = "multilabel" if yes_or_no else "regression"
         raise UserError(
             f"class_weight is for binary and multiclass; this network is for {what}",
             place="fit: class_weight",
             remedy="Weigh rows with sample_weight.",
         )
+    if not np.isin(y, (0, 1)).all() and output.loss not in arrays.CLASS_NUMBERS:
+        raise UserError("class_weight is for rows of one class; y holds shares of classes", place="fit: class_weight")
     own = list(classes) if classes is not None else list(range(count))
     return weighting.row_weights(numbers, own, class_weight, sample_weight)

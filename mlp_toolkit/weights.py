@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,8 @@ def row_weights(
                 remedy="A class without rows has no balanced weight: give weights yourself.",
             )
         by_class = len(y) / (len(classes) * counts)
+    elif not isinstance(class_weight, Mapping):
+        raise UserError('class_weight is "balanced", or a mapping of each class to its weight', found=class_weight)
     else:
         absent = [label for label in classes if label not in class_weight]
         extra = [label for label in class_weight if label not in classes]
@@ -54,11 +57,17 @@ def row_weights(
                 found=list(class_weight),
                 allowed=[repr(label) for label in classes],
             )
-        by_class = np.array([float(class_weight[label]) for label in classes])
+        given = [class_weight[label] for label in classes]
+        numbers = all(isinstance(weight, Real) and not isinstance(weight, bool) for weight in given)
+        by_class = np.array(given, np.float64) if numbers else np.array([np.nan])
         if not (np.isfinite(by_class).all() and (by_class >= 0).all() and by_class.sum() > 0):
             raise UserError("class weights are numbers of 0 or more, not all 0", found=dict(class_weight))
     weights = by_class[y].astype(np.float32)
-    return weights if own is None else weights * own
+    if own is not None:
+        weights *= own
+    if not weights.any():
+        raise UserError("class weights and sample weights together are 0 for every row")
+    return weights
 
 
 def check_sample_weight(sample_weight: Any, rows: int) -> np.ndarray | None:
@@ -69,12 +78,16 @@ def check_sample_weight(sample_weight: Any, rows: int) -> np.ndarray | None:
     """
     if sample_weight is None:
         return None
-    weights = np.asarray(sample_weight, np.float32).reshape(-1)
-    if len(weights) != rows:
-        raise UserError(f"sample_weight has {len(weights)} values for {rows} rows")
+    try:
+        weights = np.asarray(sample_weight).astype(np.float32)
+    except (TypeError, ValueError):
+        raise UserError("sample_weight must hold one number of 0 or more for each row") from None
+    if weights.shape not in ((rows,), (rows, 1)):
+        raise UserError(f"sample_weight has the shape {weights.shape}; {rows} rows take ({rows},)")
+    weights = weights.reshape(rows)
     if not np.isfinite(weights).all() or (weights < 0).any():
         raise UserError(f"sample_weight must hold numbers of 0 or more; row {_first_bad(weights)} does not")
-    if weights.sum() == 0:
+    if not weights.any():
         raise UserError("all sample weights are 0")
     return weights
 

@@ -1,7 +1,68 @@
-"""What all tests share: one TensorFlow process, and folders of their own."""
+"""What all tests share: one TensorFlow process, small real data, and a run of each task."""
 
 from __future__ import annotations
 
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn import datasets
+
+import mlp_toolkit as mt
+
+RECIPES = {
+    "regression": "task: regression\ndata: {path: people.csv, target: age}\ntrain: {epochs: 4}\n",
+    "binary": "task: binary\ndata: {path: people.csv, target: kind}\ntrain: {epochs: 4}\nmodel: {dropout: 0.2}\n",
+    "multilabel": "task: multilabel\ndata: {path: people.csv, target: [big, dark]}\ntrain: {epochs: 4}\n",
+    "multiclass": "task: multiclass\ndata: {path: people.csv, target: city}\ntrain: {epochs: 4}\n",
+}
+
+
+@pytest.fixture(scope="session")
+def people() -> pd.DataFrame:
+    """240 rows of mixed columns around the breast cancer data: numbers, words, dates, missing cells, all four targets."""
+    source = datasets.load_breast_cancer(as_frame=True).frame.iloc[:240]
+    random = np.random.default_rng(0)
+    frame = source[["mean radius", "mean texture", "mean area"]].copy()
+    frame["when"] = pd.date_range("2024-01-30", periods=240).strftime("%d.%m.%Y")
+    frame["blood"] = random.choice(["A", "B", "AB", "0+"], 240)
+    frame["age"] = (frame["mean radius"] * 3 + random.normal(0, 2, 240)).round(2)
+    frame["kind"] = source["target"].map({0: "malignant", 1: "benign"})
+    frame["big"] = (frame["mean area"] > frame["mean area"].median()).astype(int)
+    frame["dark"] = (frame["mean texture"] > 19).astype(int)
+    frame["city"] = pd.cut(frame["mean radius"], 3, labels=["Graz", "Linz", "Wien"]).astype(str)
+    frame.loc[random.choice(240, 20, replace=False), "mean texture"] = np.nan
+    frame.loc[random.choice(240, 20, replace=False), "blood"] = None
+    return frame
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory, people: pd.DataFrame) -> Path:
+    """A folder with the people's file and a recipe for each task."""
+    path = tmp_path_factory.mktemp("people")
+    people.to_csv(path / "people.csv", index=False)
+    for task, text in RECIPES.items():
+        (path / f"{task}.yaml").write_text(text)
+    return path
+
+
+@pytest.fixture(scope="session")
+def runs(folder: Path) -> dict[str, mt.Run]:
+    """A finished run of each task."""
+    return {task: mt.run(folder / f"{task}.yaml", out=folder / "runs" / task, verbose=0) for task in RECIPES}
+
+
+def python(code: str, *arguments: object, cwd: Path | None = None) -> str:
+    """What a new Python process prints."""
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)], capture_output=True, text=True, check=False, cwd=cwd
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout

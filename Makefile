@@ -1,0 +1,38 @@
+# `make run` sets everything up and runs the main job; `make test` sets everything up and passes the tests.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+RECIPE ?= breast_cancer
+
+.PHONY: run test test-slow lint types check wheel clean
+
+run: $(VENV)/ready
+	$(BIN)/mlp-toolkit run $(RECIPE)
+
+test: $(VENV)/ready
+	$(BIN)/python -m pytest -m "not slow"
+
+test-slow: $(VENV)/ready
+	$(BIN)/python -m pytest -m slow
+
+lint: $(VENV)/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+types: $(VENV)/ready
+	$(BIN)/mypy
+
+# The wheel carries configs/ and recipes/: installed in an empty environment it runs from an empty folder.
+wheel: $(VENV)/ready
+	PYTHON=$(PYTHON) bash tests/check_wheel.sh $(BIN)/python
+
+check: lint types test test-slow wheel
+
+$(VENV)/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --editable ".[dev]" --constraint constraints.txt
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist
