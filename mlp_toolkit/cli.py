@@ -81,7 +81,7 @@ def init(
     """Writes a commented recipe for a data file."""
     from mlp_toolkit import spec
     from mlp_toolkit.draft import draft
-    from mlp_toolkit.storage import atomic
+    from mlp_toolkit.files import atomic
 
     if task is not None and task not in spec.TASKS:
         raise UserError("unknown task", place="--task", found=task, allowed=spec.TASKS)
@@ -123,7 +123,7 @@ def predict(
     frame = _read(data, run_path)
     from mlp_toolkit.run import open_model
     from mlp_toolkit.run import predict as predict_rows
-    from mlp_toolkit.storage import atomic
+    from mlp_toolkit.files import atomic
 
     predicted = predict_rows(open_model(run_path), frame)
     with atomic(output) as temporary:

@@ -5,13 +5,14 @@ They are registered under the package `mlp_toolkit`, so that moving this module 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 from mlp_toolkit.features import DATE_PARTS, WHOLE_NUMBER, date_pattern
 from mlp_toolkit.startup import keras, tf
 
-register = keras.saving.register_keras_serializable("mlp_toolkit")
+Registered = TypeVar("Registered")
+register: Callable[[Registered], Registered] = keras.saving.register_keras_serializable("mlp_toolkit")
 
 
 @register

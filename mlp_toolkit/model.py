@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from numbers import Integral
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import ValidationError
 
@@ -71,8 +71,7 @@ def build_mlp(
     """
     if task not in spec.TASKS:
         raise UserError("unknown task", place="build_mlp: task", found=task, allowed=spec.TASKS)
-    _whole("n_features", n_features)
-    _whole("n_outputs", n_outputs)
+    n_features, n_outputs = _whole("n_features", n_features), _whole("n_outputs", n_outputs)
     if task == "binary" and n_outputs != 1:
         raise UserError(
             "binary has one output neuron",
@@ -95,23 +94,23 @@ def build_mlp(
     given = {"hidden": hidden, "activation": activation, "initializer": initializer, "batch_norm": batch_norm}
     given |= {"dropout": dropout, "l2": l2, "output": output}
     choice = _model_spec(task, preset, given)
-    precisions = spec.Train.model_fields["precision"].annotation.__args__  # type: ignore[union-attr]
+    precisions = get_args(spec.Train.model_fields["precision"].annotation)
     if precision not in precisions:
         raise UserError("unknown precision", place="build_mlp: precision", found=precision, allowed=precisions)
     if seed is not None:
-        _whole("seed", seed, least=0)
+        seed = _whole("seed", seed, least=0)
     policy = keras.DTypePolicy(precision)
     seeds = iter(range(seed, seed + 10_000)) if seed is not None else iter(lambda: None, 0)
     penalty = keras.regularizers.L2(choice.l2) if choice.l2 else None
     own_activation = activation if _is_keras_object(activation) else None
-    activation_name = None if own_activation is not None else choice.activation.name
+    activation_name = choice.activation.name if own_activation is None else _name_of(own_activation)
     own_initializer = initializer if _is_keras_object(initializer) else None
 
-    def kernel(for_activation: str | None) -> Any:
+    def kernel(for_activation: str) -> Any:
         if own_initializer is not None:
-            return own_initializer
+            return _seeded(own_initializer, next(seeds))
         which = choice.initializer if choice.initializer != "auto" else _fitting_initializer(for_activation)
-        return _seeded(which, next(seeds))
+        return _seeded(keras.initializers.get(which), next(seeds))
 
     inputs = keras.Input((n_features,), name="features")
     x = inputs
@@ -262,8 +261,13 @@ def _model_spec(task: str, preset: str, given: Mapping[str, Any]) -> spec.Model:
     values |= {key[6:]: entry["default"] for key, entry in table.items() if key.startswith("model.")}
     values |= catalog.config(f"presets/{preset}")["values"].get("model", {})
     for key, value in given.items():
-        if value is not None and not _is_keras_object(value):
-            values[key] = list(value) if isinstance(value, tuple) else dict(value) if isinstance(value, Mapping) else value
+        if isinstance(value, Mapping):
+            usual = values[key] if key == "hidden" and isinstance(values[key], Mapping) else {}
+            values[key] = {**usual, **value}
+        elif key == "hidden" and isinstance(value, Sequence) and not isinstance(value, str):
+            values[key] = [_plain(units) for units in value]
+        elif value is not None and not _is_keras_object(value):
+            values[key] = value
     step = values["activation"] in ("step", {"name": "step"})  # allowed here: weights can be set by hand
     if step:
         values["activation"] = "linear"
@@ -283,7 +287,8 @@ def _argument_error(where: str, error: Exception, found: object) -> UserError:
     context = first.get("ctx") or {}
     place = f"{where}: " + ".".join(str(part) for part in first["loc"] if part not in ("text", "list", "mapping", "number"))
     if first["type"] == "extra_forbidden":
-        known = list(spec.Optimizer.model_fields)
+        part = {"hidden": spec.Layers, "activation": spec.Activation}.get(str(first["loc"][0]), spec.Optimizer)
+        known = list(part.model_fields)
         return UserError("unknown setting", place=place, found=first["loc"][-1], allowed=known)
     return UserError(
         str(context.get("problem") or first["msg"]),
@@ -294,9 +299,16 @@ def _argument_error(where: str, error: Exception, found: object) -> UserError:
     )
 
 
-def _whole(name: str, value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise UserError("a whole number of 1 or more", place=f"build_mlp: {name}", found=value)
+def _whole(name: str, value: object, least: int = 1) -> int:
+    number = _plain(value)
+    if not isinstance(number, int) or isinstance(number, bool) or number < least:
+        raise UserError(f"a whole number of {least} or more", place=f"build_mlp: {name}", found=value)
+    return number
+
+
+def _plain(value: object) -> object:
+    """numpy's whole numbers as Python's."""
+    return int(value) if isinstance(value, Integral) and not isinstance(value, bool) else value
 
 
 def _is_keras_object(value: Any) -> bool:
@@ -321,16 +333,31 @@ def _activation_layer(own: Any, name: str, policy: Any) -> Any:
     return keras.layers.Activation(own, name=name, dtype=policy)
 
 
-def _fitting_initializer(activation: str | None) -> str:
+def _fitting_initializer(activation: str) -> str:
+    """By the table, which also knows Keras's names: silu is swish."""
     table = catalog.config("activations")
-    entry = table["activations"].get(activation)
-    return str(entry["initializer"] if entry else table["fallback_initializer"])
+    for name, entry in table["activations"].items():
+        if activation in (name, entry["keras"]):
+            return str(entry["initializer"])
+    return str(table["fallback_initializer"])
 
 
-def _seeded(name: str, seed: int | None) -> Any:
-    initializer = keras.initializers.get(name)
-    config = initializer.get_config()
-    return initializer.__class__.from_config({**config, "seed": seed}) if "seed" in config else initializer
+def _name_of(activation: Any) -> str:
+    """The table's name of a Keras activation function or layer: that of LeakyReLU() is leaky_relu."""
+    if not isinstance(activation, keras.layers.Layer):
+        return str(getattr(activation, "__name__", ""))
+    if isinstance(activation, keras.layers.Activation):
+        return _name_of(activation.activation)
+    names: dict[str, str] = {name.replace("_", ""): name for name in catalog.config("activations")["activations"]}
+    return names.get(type(activation).__name__.lower(), "")
+
+
+def _seeded(initializer: Any, seed: int | None) -> Any:
+    """The initializer with a seed, unless it has its own."""
+    config = initializer.get_config() if isinstance(initializer, keras.initializers.Initializer) else {}
+    if config.get("seed", 0) is not None:
+        return initializer
+    return initializer.__class__.from_config({**config, "seed": seed})
 
 
 def _output_layers(x: Any, task: str, n_outputs: int, output: str, kernel: Any, penalty: Any) -> Any:
@@ -367,11 +394,11 @@ def _loss(task: str, n_outputs: int, loss: Any) -> Any:
     if loss is None or loss == "auto":
         return catalog.config(f"tables/{task}")["entries"]["train.loss"]["default"]
     if not isinstance(loss, str):
-        categorical = (keras.losses.CategoricalCrossentropy, keras.losses.SparseCategoricalCrossentropy)
-        if n_outputs == 1 and isinstance(loss, categorical):
-            loss = "categorical_crossentropy"
-        else:
+        if not callable(loss):
+            raise UserError("a name or a Keras loss", place="build_mlp: loss", found=loss)
+        if n_outputs > 1 or loss_name(loss) not in ("categorical_crossentropy", "sparse_categorical_crossentropy"):
             return loss
+        loss = loss_name(loss)
     try:
         return spec.loss_name(task, loss)
     except spec.PydanticCustomError as error:
@@ -385,13 +412,28 @@ def _loss(task: str, n_outputs: int, loss: Any) -> Any:
         ) from None
 
 
+def loss_name(loss: Any) -> str:
+    """The full name of a loss in lower case with underscores, from a name, an alias, a Keras function or object.
+
+    "mse" and MeanSquaredError() are mean_squared_error. A loss that has no name gives "".
+    """
+    if isinstance(loss, keras.losses.Loss):
+        return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(loss).__name__).lower()
+    if isinstance(loss, str):
+        try:
+            found = keras.losses.get(loss)
+        except ValueError:
+            return loss
+        return loss_name(found) if isinstance(found, keras.losses.Loss) else str(getattr(found, "__name__", loss))
+    return str(getattr(loss, "__name__", ""))
+
+
 def _metrics(task: str, loss: Any) -> list[Any]:
     """What is watched while training; the scores of a run come from scikit-learn at its end."""
     if task == "regression":
         return [keras.metrics.RootMeanSquaredError(name="rmse"), keras.metrics.MeanAbsoluteError(name="mae")]
     if task == "multiclass":
-        name = loss if isinstance(loss, str) else getattr(loss, "name", "")
-        sparse = not name or name in ("auto", "sparse_categorical_crossentropy")
+        sparse = loss in (None, "auto") or loss_name(loss) == "sparse_categorical_crossentropy"
         kind = keras.metrics.SparseCategoricalAccuracy if sparse else keras.metrics.CategoricalAccuracy
         return [kind(name="accuracy")]
     accuracy = keras.metrics.BinaryAccuracy(name="accuracy")

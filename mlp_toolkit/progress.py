@@ -39,8 +39,10 @@ def watcher(verbose: Any) -> Any:
     if chosen == "none":
         return None
 
-    class Watcher(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
+    class Watcher(keras.callbacks.Callback):
         """Shows epochs as they end."""
+
+        bar: Any = None
 
         def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
             self.started = self.said = time.monotonic()
@@ -64,7 +66,7 @@ def watcher(verbose: Any) -> Any:
 
         def close(self) -> None:
             """Leaves the terminal as it was, also when training was interrupted."""
-            if getattr(self, "bar", None):
+            if self.bar is not None:
                 self.bar.stop()
                 self.bar = None
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mlp_toolkit.errors import UserError
-from mlp_toolkit.storage import atomic
+from mlp_toolkit.files import atomic
 
 if TYPE_CHECKING:
     import pandas as pd

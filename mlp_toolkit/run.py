@@ -20,6 +20,7 @@ import numpy as np
 from mlp_toolkit import catalog, dataset, metrics, prediction, progress, readers, recipe, report, storage, training
 from mlp_toolkit.dataset import PARTS, Dataset, Target
 from mlp_toolkit.errors import UserError
+from mlp_toolkit.files import atomic
 from mlp_toolkit.model import build_encoder, build_mlp, build_model_file, make_optimizer
 from mlp_toolkit.recipe import Resolved
 from mlp_toolkit.spec import Recipe
@@ -405,14 +406,15 @@ def _write_predictions(directory: Path, data: Dataset, rows: np.ndarray, outputs
         several = len(target.names) > 1
         own = "prediction" if name == "label" or not several else f"prediction_{name}"
         columns[name if str(name).startswith("probability") else own] = predicted[name].to_numpy()
-    with storage.atomic(directory / "predictions.parquet") as temporary:
+    with atomic(directory / "predictions.parquet") as temporary:
         pd.DataFrame(columns).to_parquet(temporary, index=False)
 
 
 def _labels(numbers: np.ndarray, target: Target) -> np.ndarray:
-    return np.array(target.classes, object if isinstance(target.classes[0], str) else None)[numbers.astype(int)]
+    labels: np.ndarray = np.array(target.classes, object if isinstance(target.classes[0], str) else None)
+    return np.asarray(labels[numbers.astype(int)])
 
 
 def _write(path: Path, text: str) -> None:
-    with storage.atomic(path) as temporary:
+    with atomic(path) as temporary:
         temporary.write_text(text, "utf-8")

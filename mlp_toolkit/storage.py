@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-import os
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mlp_toolkit.errors import UserError, shorten
+from mlp_toolkit.files import atomic
 
 if TYPE_CHECKING:
     import h5py
@@ -29,28 +29,6 @@ DEEPEST = 60
 # Layers that run code or read files named in their configuration.
 REFUSED = ("Lambda", "TorchModuleWrapper", "TFSMLayer", "JaxLayer", "FlaxLayer")
 PLAIN = ("__tuple__", "__keras_tensor__", "Functional", "Sequential", "Model", "DTypePolicy", "DTypePolicyMap")
-
-
-@contextlib.contextmanager
-def atomic(path: str | Path) -> Iterator[Path]:
-    """Gives a temporary path beside `path` that takes its place when the block ends without an error.
-
-    The bytes are flushed to the disk before, and the folder after: a kill at any moment leaves the old file or the new.
-    """
-    target = Path(path)
-    temporary = target.with_name(f".{target.stem}.{os.getpid()}.partial{target.suffix}")
-    try:
-        yield temporary
-        with temporary.open("rb+") as written:
-            os.fsync(written.fileno())
-        os.replace(temporary, target)
-        folder = os.open(target.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def save(model: Any, path: str | Path) -> None:

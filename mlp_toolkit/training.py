@@ -199,7 +199,7 @@ def assign(model: Any, values: Sequence[np.ndarray]) -> None:
         variable.assign(value)
 
 
-class _Batches(keras.utils.PyDataset):  # type: ignore[misc]  # Keras has no types
+class _Batches(keras.utils.PyDataset):
     """Batches of resident rows. The order is a function of seed and epoch, so that a resumed training repeats it."""
 
     def __init__(
@@ -231,7 +231,7 @@ def row_order(rows: int, seed: int, epoch: int) -> np.ndarray:
     return np.random.default_rng([seed, epoch]).permutation(rows)
 
 
-class _Keeper(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
+class _Keeper(keras.callbacks.Callback):
     """Keeps the best epoch, stops early, stops at a loss that is not finite."""
 
     def __init__(
@@ -323,7 +323,15 @@ def _output(model: Any, x: np.ndarray) -> arrays.Output:
     if len(outputs) != 1:
         raise _other_form(f"{len(outputs)} outputs")
     activation, low, high = _last_activation(model)
-    return arrays.Output(tuple(outputs[0].shape[1:]), activation, loss_name(model.loss), low, high)
+    return arrays.Output(tuple(outputs[0].shape[1:]), activation, loss_name(_loss(model)), low, high)
+
+
+def _loss(model: Any) -> Any:
+    """The model's loss, out of the list or mapping that `compile` allows for one output, too."""
+    loss = model.loss
+    if isinstance(loss, Mapping):
+        loss = list(loss.values())
+    return loss[0] if isinstance(loss, list | tuple) and len(loss) == 1 else loss
 
 
 def _last_activation(model: Any) -> tuple[str, float | None, float | None]:
@@ -365,7 +373,7 @@ def _data(model: Any, X: Any, y: Any, x_name: str, y_name: str) -> tuple[np.ndar
     shape = tuple(inputs[0].shape[1:]) if inputs else None
     x = arrays.features_array(X, shape, x_name, whole_numbers=bool(inputs) and "int" in str(inputs[0].dtype))
     output = _output(model, x)
-    _check_loss(model.loss, output)
+    _check_loss(_loss(model), output)
     arrays.check_aligned(X, y, y_name)
     return x, arrays.targets_array(y, len(x), output, y_name), output
 
