@@ -16,20 +16,20 @@ from wrapt import register_post_import_hook
 if TYPE_CHECKING:
     from mlp_toolkit.errors import MissingExtra, UserError
     from mlp_toolkit.model import build_mlp
-    from mlp_toolkit.run import Run, load_run, run
+    from mlp_toolkit.runs import Run, load_run, run
     from mlp_toolkit.storage import inspect, load, save
     from mlp_toolkit.training import fit
 else:
     _HOMES = {
         "MissingExtra": "errors",
-        "Run": "run",
+        "Run": "runs",
         "UserError": "errors",
         "build_mlp": "model",
         "fit": "training",
         "inspect": "storage",
         "load": "storage",
-        "load_run": "run",
-        "run": "run",
+        "load_run": "runs",
+        "run": "runs",
         "save": "storage",
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,9 +96,9 @@ def targets_array(y: Any, rows: int, output: Output, what: str = "y") -> np.ndar
     if len(array) != rows:
         raise UserError(f"X has {rows} rows, {what} has {len(array)}")
     with np.errstate(over="ignore"):
-        known = np.isfinite(array.astype(np.float32))
-    if not known.all():
-        raise UserError(f"{what} holds NaN, infinity or a number too large for float32, first in row {_first_row(~known)}")
+        bad = ~np.isfinite(array.astype(np.float32))
+    if bad.any():
+        raise UserError(f"{what} holds NaN, infinity or a number too large for float32, first in row {_first_row(bad)}")
     if output.loss in CLASS_NUMBERS:
         return _class_numbers(array, output, what)
     array = _as_output(array, output, what)
@@ -142,10 +143,8 @@ def _numbers(data: Any, what: str) -> np.ndarray:
     except ValueError:
         raise UserError(f"{what} has rows of different lengths") from None
     if array.dtype.kind == "O" and array.ndim and not any(isinstance(value, str | bytes) for value in array.flat):
-        try:
+        with contextlib.suppress(TypeError, ValueError):
             array = array.astype(np.float64)  # None becomes NaN
-        except (TypeError, ValueError):
-            pass
     if not array.ndim:
         raise UserError(f"{what} is not an array of rows", found=data)
     if array.dtype.kind in "OSUT":
@@ -159,7 +158,7 @@ def _numbers(data: Any, what: str) -> np.ndarray:
     return array
 
 
-def _fits(given: Sequence[int], shape: Shape) -> bool:
+def _fits(given: Sequence[int], shape: Sequence[int | None]) -> bool:
     return len(given) == len(shape) and all(b is None or a == b for a, b in zip(given, shape, strict=True))
 
 

@@ -44,7 +44,7 @@ def run(
 ) -> None:
     """Runs a recipe: reads, trains, tests; prints the run directory last."""
     _early_check(recipe_file, override)
-    from mlp_toolkit.run import run as run_recipe
+    from mlp_toolkit.runs import run as run_recipe
 
     try:
         finished = run_recipe(recipe_file, _pairs(override), out=out, resume=resume)
@@ -102,8 +102,8 @@ def init(
 def evaluate(run_path: RunPath, data: Annotated[Path, typer.Argument(metavar="DATA")]) -> None:
     """Scores a trained model on new labelled rows."""
     frame = _read(data, run_path)
-    from mlp_toolkit.run import evaluate as score
-    from mlp_toolkit.run import open_model
+    from mlp_toolkit.runs import evaluate as score
+    from mlp_toolkit.runs import open_model
 
     for name, value in score(open_model(run_path), frame).items():
         print(f"{name} {value:.6g}")
@@ -121,9 +121,9 @@ def predict(
     if not output.parent.is_dir():
         raise UserError("the folder to write to is not there", place=str(output))
     frame = _read(data, run_path)
-    from mlp_toolkit.run import open_model
-    from mlp_toolkit.run import predict as predict_rows
     from mlp_toolkit.files import atomic
+    from mlp_toolkit.runs import open_model
+    from mlp_toolkit.runs import predict as predict_rows
 
     predicted = predict_rows(open_model(run_path), frame)
     with atomic(output) as temporary:
@@ -155,7 +155,7 @@ def inspect(file: Annotated[Path, typer.Argument(metavar="FILE", help="A model f
 def report(run_path: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")]) -> None:
     """(Re)writes a run's report.html."""
     from mlp_toolkit.report import write
-    from mlp_toolkit.run import load_run
+    from mlp_toolkit.runs import load_run
 
     print(write(run_path, load_run(run_path).metrics))
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlp_toolkit import catalog, features, readers
-from mlp_toolkit.dataset import complete, table_columns
+from mlp_toolkit.dataset import table_columns
 from mlp_toolkit.errors import UserError, shorten
+from mlp_toolkit.targets import complete
 
 if TYPE_CHECKING:
     import pandas as pd

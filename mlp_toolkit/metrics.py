@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from mlp_toolkit.dataset import Target
 from mlp_toolkit.errors import UserError
+from mlp_toolkit.targets import Target
 
 
 def score(values: np.ndarray, outputs: np.ndarray, target: Target, names: list[str]) -> dict[str, float]:

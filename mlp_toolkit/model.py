@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
 import re
 from collections.abc import Mapping, Sequence
 from numbers import Integral
 from typing import Any, get_args
 
 from pydantic import ValidationError
+from pydantic_core import PydanticCustomError
+from pydantic_core import PydanticCustomError
 
 from mlp_toolkit import catalog, layers, spec
 from mlp_toolkit.errors import UserError
@@ -136,8 +139,11 @@ def build_mlp(
             x = kind(choice.dropout, seed=next(seeds), dtype=policy, name=f"hidden_{index}_dropout")(x)
     outputs = _output_layers(x, task, n_outputs, choice.output, kernel, penalty)
     model = keras.Model(inputs, outputs, name=name)
+    updates = make_optimizer(optimizer if optimizer is not None else _preset_optimizer(preset))
+    if precision == "mixed_float16" and not isinstance(updates, keras.optimizers.LossScaleOptimizer):
+        updates = keras.optimizers.LossScaleOptimizer(updates)  # small gradients would be 0 in float16
     model.compile(
-        optimizer=make_optimizer(optimizer if optimizer is not None else _preset_optimizer(preset)),
+        optimizer=updates,
         loss=_loss(task, n_outputs, loss),
         metrics=list(metrics) if metrics is not None else _metrics(task, loss),
     )
@@ -170,7 +176,9 @@ def make_optimizer(choice: Any, schedule: str | None = None, steps: int = 1, epo
         settings["learning_rate"] = schedules.CosineDecay(rate, total)
     elif schedule == "one_cycle":
         rise = max(1, int(0.3 * total))
-        settings["learning_rate"] = schedules.CosineDecay(rate / 25, total - rise, warmup_target=rate, warmup_steps=rise)
+        settings["learning_rate"] = schedules.CosineDecay(
+            rate / 25, total - rise, warmup_target=rate, warmup_steps=rise
+        )
     elif schedule == "exponential":
         settings["learning_rate"] = schedules.ExponentialDecay(rate, total, 0.01)
     try:
@@ -196,7 +204,7 @@ def build_model_file(network: Any, encoding: Encoding, target: Any) -> Any:
     final = layers.Target(
         target.task, target.names, target.classes, target.offset, target.scale, name=_free("target", encoding.columns)
     )(outputs)
-    model = keras.Model(encoder.input, final, name="model")
+    model = _of_columns(encoder.input, final, "model")
     optimizer = keras.optimizers.deserialize(keras.optimizers.serialize(network.optimizer))
     model.compile(optimizer=optimizer, loss=network.loss, metrics=_metrics(target.task, network.loss))
     optimizer.build(model.trainable_variables)
@@ -243,7 +251,14 @@ def build_encoder(encoding: Encoding) -> Any:
         word_names, vocabularies = zip(*encoding.words, strict=True)
         pieces.append(layers.OneHot(word_names, vocabularies, name=_free("one_hot", taken))(words))
     encoded = pieces[0] if len(pieces) == 1 else keras.layers.Concatenate(name=_free("encoded", taken))(pieces)
-    return keras.Model(columns, encoded, name="encoder")
+    return _of_columns(columns, encoded, "encoder")
+
+
+def _of_columns(columns: Mapping[str, Any], outputs: Any, name: str) -> Any:
+    """A model of named columns. Keras warns where a column's name, for its slash, is not the name of its tensor."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="When providing `inputs` as a dict")
+        return keras.Model(columns, outputs, name=name)
 
 
 def _free(name: str, taken: Sequence[str]) -> str:
@@ -285,10 +300,12 @@ def _argument_error(where: str, error: Exception, found: object) -> UserError:
         return UserError("a name, a mapping with a name, or a Keras object", place=where, found=found)
     first = error.errors(include_url=False)[0]
     context = first.get("ctx") or {}
-    place = f"{where}: " + ".".join(str(part) for part in first["loc"] if part not in ("text", "list", "mapping", "number"))
+    place = f"{where}: " + ".".join(
+        str(part) for part in first["loc"] if part not in ("text", "list", "mapping", "number")
+    )
     if first["type"] == "extra_forbidden":
-        part = {"hidden": spec.Layers, "activation": spec.Activation}.get(str(first["loc"][0]), spec.Optimizer)
-        known = list(part.model_fields)
+        parts: dict[object, type[spec.Part]] = {"hidden": spec.Layers, "activation": spec.Activation}
+        known = list(parts.get(first["loc"][0], spec.Optimizer).model_fields)
         return UserError("unknown setting", place=place, found=first["loc"][-1], allowed=known)
     return UserError(
         str(context.get("problem") or first["msg"]),
@@ -307,7 +324,7 @@ def _whole(name: str, value: object, least: int = 1) -> int:
 
 
 def _plain(value: object) -> object:
-    """numpy's whole numbers as Python's."""
+    """A whole number of numpy as one of Python."""
     return int(value) if isinstance(value, Integral) and not isinstance(value, bool) else value
 
 
@@ -401,7 +418,7 @@ def _loss(task: str, n_outputs: int, loss: Any) -> Any:
         loss = loss_name(loss)
     try:
         return spec.loss_name(task, loss)
-    except spec.PydanticCustomError as error:
+    except PydanticCustomError as error:
         context = error.context or {}
         raise UserError(
             context["problem"],

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mlp_toolkit import layers
-from mlp_toolkit.dataset import Target
 from mlp_toolkit.errors import UserError
 from mlp_toolkit.features import Encoding, model_inputs
 from mlp_toolkit.startup import tf
+from mlp_toolkit.targets import Target
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,15 +1,17 @@
 """HDF5: save, load, inspect. The only module that touches Keras's saving.
 
-Keras writes architecture, weights and optimizer in its own layout, so that any Keras can read the file. This module adds
-what Keras leaves out (the exact compile arguments, the random state of dropout) in a group of its own, writes so that a
+Keras writes architecture, weights and optimizer in its own layout, so that any Keras can read the file. This module
+adds what Keras leaves out (the exact compile arguments, the random state of dropout) in a group of its own, writes so that a
 kill leaves the old file or the new one, and restores the optimizer, which Keras 3 does not.
 """
 
 from __future__ import annotations
 
 import contextlib
+import copy
 import json
 import logging
+import types
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -23,9 +25,12 @@ from mlp_toolkit.files import atomic
 if TYPE_CHECKING:
     import h5py
 
+log = logging.getLogger("mlp_toolkit")
+
 OWN_GROUP = "mlp_toolkit"
 LARGEST_CONFIG = 64_000_000
 DEEPEST = 60
+MOST_LAYERS = 300
 # Layers that run code or read files named in their configuration.
 REFUSED = ("Lambda", "TorchModuleWrapper", "TFSMLayer", "JaxLayer", "FlaxLayer")
 PLAIN = ("__tuple__", "__keras_tensor__", "Functional", "Sequential", "Model", "DTypePolicy", "DTypePolicyMap")
@@ -45,30 +50,47 @@ def save(model: Any, path: str | Path) -> None:
 
     from mlp_toolkit.startup import keras
 
-    target = _h5_path(path)
-    if isinstance(getattr(model, "optimizer", None), keras.optimizers.Adafactor):
-        raise UserError("Keras cannot save Adafactor's state in HDF5: its variables share names", remedy="Use adam.")
-    if not target.parent.is_dir():
-        raise UserError("the folder to save in is not there", place=str(target), found=str(target.parent))
+    target = check_target(model, path)
     with atomic(target) as temporary:
-        with _quiet_saving():
-            model.save(temporary)
+        try:
+            with _quiet_saving():
+                model.save(temporary)
+        except (NotImplementedError, TypeError, ValueError) as error:
+            raise UserError(f"Keras cannot write this model: {shorten(str(error), 300)}", place=str(target)) from error
         with h5py.File(temporary, "r+") as file:
             own = file.create_group(OWN_GROUP)
             own.attrs["format"] = 1
             if model.compiled:
                 # Keras takes the optimizer out of the record it keeps of `compile` when it writes HDF5.
-                arguments = {**model.get_compile_config(), "optimizer": keras.saving.serialize_keras_object(model.optimizer)}
+                arguments = dict(model.get_compile_config())
+                arguments["optimizer"] = keras.saving.serialize_keras_object(model.optimizer)
                 own.attrs["compile_config"] = json.dumps(arguments)
                 _spell_out_losses(file)
             for index, variable in enumerate(_random_states(model)):
                 own.create_dataset(f"random_state_{index}", data=variable.numpy())
 
 
+def check_target(model: Any, path: str | Path) -> Path:
+    """The path as `save` will use it.
+
+    Raises:
+        UserError: `save` would refuse the path or the model.
+    """
+    from mlp_toolkit.startup import keras
+
+    target = _h5_path(path)
+    if isinstance(getattr(model, "optimizer", None), keras.optimizers.Adafactor):
+        raise UserError("Keras cannot save Adafactor's state in HDF5: its variables share names", remedy="Use adam.")
+    if not target.parent.is_dir():
+        raise UserError("the folder to save in is not there", place=str(target), found=str(target.parent))
+    return target
+
+
 def load(path: str | Path) -> Any:
     """Loads a model from an HDF5 file, ready to predict and to go on training where it stopped.
 
-    The file's structure is checked first: only known Keras classes, nothing that could run code or read other files.
+    The file's structure is checked first: only known Keras classes, nothing that could run code or read other files,
+    nothing larger in memory than in the file. Files of Keras 1 and 2 give a model to predict with, not compiled.
 
     Args:
         path: A file that `save` or any Keras wrote.
@@ -79,8 +101,6 @@ def load(path: str | Path) -> Any:
     Raises:
         UserError: Not a model file, damaged, or it holds something that is refused.
     """
-    import h5py
-
     from mlp_toolkit import layers  # noqa: F401  (registers our layers with Keras)
     from mlp_toolkit.startup import keras
 
@@ -88,35 +108,52 @@ def load(path: str | Path) -> Any:
     with _opened(file_path) as file:
         config = _model_config(file, file_path)
         _check_classes(config, file_path)
-    try:
-        with _quiet_saving():
-            model = keras.models.load_model(str(file_path), compile=False, safe_mode=True)
-    except (ValueError, TypeError, KeyError, AttributeError, OSError) as error:
-        raise UserError(f"the model cannot be rebuilt: {shorten(str(error), 300)}", place=str(file_path)) from None
-    with h5py.File(file_path, "r") as file:
-        compile_config = _compile_config(file, file_path)
-        if compile_config is not None:
-            model.compile(**compile_config)
-            _restore_optimizer(model, file, file_path)
-        if OWN_GROUP in file:
-            for index, variable in enumerate(_random_states(model)):
-                variable.assign(file[OWN_GROUP][f"random_state_{index}"][()])
+        _check_datasets(file, file_path)
+        with _rebuilding(file_path):
+            _check_size(config, file, file_path)
+    with _rebuilding(file_path), _quiet_saving():
+        model = keras.models.load_model(str(file_path), compile=False, safe_mode=True)
+    with _opened(file_path) as file:
+        _check_order(model, file, file_path)
+        if not all(np.isfinite(variable.numpy()).all() for variable in model.weights):
+            raise UserError(
+                "the weights hold NaN or infinity: the training that wrote them diverged", place=str(file_path)
+            )
+        with _rebuilding(file_path):
+            compile_config = _compile_config(file, file_path)
+            if compile_config is not None:
+                model.compile(**compile_config)
+                _restore_optimizer(model, file, file_path)
+            if OWN_GROUP in file:
+                for index, variable in enumerate(_random_states(model)):
+                    variable.assign(file[OWN_GROUP][f"random_state_{index}"][()])
     return model
+
+
+@contextlib.contextmanager
+def _rebuilding(path: Path) -> Iterator[None]:
+    """Whatever Keras raises over a file that it cannot make sense of, the file is what is wrong."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(f"the model cannot be rebuilt: {shorten(str(error), 300)}", place=str(path)) from error
 
 
 def inspect(path: str | Path) -> dict[str, Any]:
     """What a model file holds, read without building or running anything.
 
     Returns:
-        `format`, `keras_version`, `size` in bytes, `layers` (name, class, weights and parameters of each), `parameters`,
-        `inputs`, `target`, `loss`, `optimizer`.
+        `format`, `keras_version`, `size` in bytes, `layers` (name, class, weights and parameters of each),
+        `parameters`, `inputs`, `target`, `loss`, `optimizer`, `learning_rate`, `refused`.
     """
     file_path = _existing(path)
     with _opened(file_path) as file:
         config = _model_config(file, file_path)
         version = file.attrs.get("keras_version", "unknown")
         training = json.loads(file.attrs["training_config"]) if "training_config" in file.attrs else {}
-        found = _layers(config, file["model_weights"] if "model_weights" in file else {})
+        found = _layers(config, file.get("model_weights", {}))
     optimizer = training.get("optimizer_config", {})
     target = next((layer["config"] for layer in found if layer["class"] == "mlp_toolkit>Target"), None)
     for layer in found:
@@ -158,7 +195,10 @@ def read_state(path: str | Path) -> tuple[dict[str, list[np.ndarray]], dict[str,
     file_path = _existing(path)
     with _opened(file_path) as file:
         try:
-            arrays = {name: [group[str(i)][()] for i in range(int(group.attrs["count"]))] for name, group in file.items()}
+            arrays = {
+                name: [group[str(index)][()] for index in range(int(group.attrs["count"]))]
+                for name, group in file.items()
+            }
             return arrays, json.loads(file.attrs["info"])
         except (KeyError, ValueError, OSError) as error:
             raise UserError(f"damaged: {shorten(str(error))}", place=str(file_path)) from None
@@ -202,7 +242,10 @@ def _opened(path: Path) -> Iterator[h5py.File]:
         raise UserError(f"not an HDF5 file, or damaged: {shorten(str(error))}", place=str(path)) from None
     with file:
         _check_links(file, path)
-        yield file
+        try:
+            yield file
+        except (OSError, RuntimeError, KeyError) as error:
+            raise UserError(f"damaged: {shorten(str(error))}", place=str(path)) from None
 
 
 def _check_links(file: h5py.File, path: Path) -> None:
@@ -227,6 +270,54 @@ def _check_links(file: h5py.File, path: Path) -> None:
         if isinstance(error, UserError):
             raise
         raise UserError(f"damaged: {shorten(str(error))}", place=str(path)) from None
+
+
+def _datasets(group: h5py.Group) -> Iterator[tuple[str, h5py.Dataset]]:
+    """All datasets under a group, as often as they are listed."""
+    import h5py
+
+    for name, item in group.items():
+        if isinstance(item, h5py.Group):
+            yield from _datasets(item)
+        else:
+            yield name, item
+
+
+def _check_datasets(file: h5py.File, path: Path) -> None:
+    """Numbers only, and as many bytes in memory as in the file: none compressed, unwritten or listed twice."""
+    total = 0
+    for name, item in _datasets(file):
+        if item.dtype.kind not in "iufb" or item.id.get_storage_size() != item.nbytes:
+            raise UserError(f"refused: {shorten(name)!r} is not a plain array of numbers", place=str(path))
+        total += item.nbytes
+    if total > path.stat().st_size:
+        raise UserError("refused: the same array is listed more than once", place=str(path))
+
+
+def _check_size(config: Any, file: h5py.File, path: Path) -> None:
+    """Counts the weights that the configuration asks for without making them: the file must hold as many."""
+    from mlp_toolkit.startup import keras
+
+    layers = sum(len(node["layers"]) for node in _all_mappings(config) if isinstance(node.get("layers"), list))
+    if layers > MOST_LAYERS:
+        raise UserError(f"refused: the model has {layers} layers; at most {MOST_LAYERS} are read", place=str(path))
+    kind = {"Sequential": keras.Sequential, "Functional": keras.Model, "Model": keras.Model}.get(config["class_name"])
+    if kind is None:  # a registered class of the running program's own
+        return
+    with keras.StatelessScope(initialize_variables=False):
+        shadow = kind.from_config(copy.deepcopy(config["config"]))
+    asked = sum(int(np.prod(weight.shape, dtype=np.int64)) for weight in shadow.weights)
+    held = sum(int(item.size) for _, item in _datasets(file["model_weights"]))
+    if asked > held:
+        raise UserError(f"the model has {asked:,} weights, the file holds {held:,} of them", place=str(path))
+
+
+def _check_order(model: Any, file: h5py.File, path: Path) -> None:
+    """Keras gives weights to layers by their place in a list, so a list in another order swaps them in silence."""
+    listed = _names(file["model_weights"], "layer_names")
+    own = [layer.name for layer in model.layers]
+    if sorted(listed) == sorted(own) and listed != own:
+        raise UserError("refused: the file lists its layers in another order than the model", place=str(path))
 
 
 def _json(text: Any, what: str, path: Path) -> Any:
@@ -261,7 +352,7 @@ def _class_names(node: Any, depth: int = 0) -> Iterator[tuple[str, dict[str, Any
 
 
 def _refused(config: Any) -> set[str]:
-    return {name for name, _ in _class_names(config) if name in REFUSED or ">" in name and name.split(">")[-1] in REFUSED}
+    return {name for name, _ in _class_names(config) if name.split(">")[-1] in REFUSED}
 
 
 def _check_classes(config: Any, path: Path) -> None:
@@ -275,13 +366,21 @@ def _check_classes(config: Any, path: Path) -> None:
             place=str(path),
             remedy="Load it with Keras itself if you know where it comes from.",
         )
-    homes = (keras.layers, keras.initializers, keras.regularizers, keras.constraints, keras.losses, keras.metrics)
-    homes += (keras.optimizers, keras.optimizers.schedules)
+    homes = [keras.layers, keras.initializers, keras.regularizers, keras.constraints, keras.losses, keras.metrics]
+    homes += [keras.optimizers, keras.optimizers.schedules]
+    functions = (keras.activations, keras.losses, keras.metrics)
     registered = keras.saving.get_custom_objects()
     for name, node in _class_names(config):
-        if name in PLAIN or name in registered or any(hasattr(home, name) for home in homes):
+        if {name, str(node.get("registered_name"))} & registered.keys():
             continue
-        if name == "function" and hasattr(keras.activations, str(node.get("config"))):
+        if name == "function":
+            function = str(node.get("config"))
+            if function in registered or any(_holds(home, function, types.FunctionType) for home in functions):
+                continue
+        # A module is imported by its name, so that only Keras's own may be named.
+        elif str(node.get("module") or "keras").partition(".")[0] == "keras" and (
+            name in PLAIN or any(_holds(home, name, type) for home in homes)
+        ):
             continue
         raise UserError(
             f"refused: the file holds the class {shorten(name)!r}, which is neither Keras's own nor registered",
@@ -292,6 +391,11 @@ def _check_classes(config: Any, path: Path) -> None:
         vocabulary = node.get("vocabulary")
         if isinstance(vocabulary, str):
             raise UserError("refused: a layer reads its vocabulary from another file", place=str(path))
+
+
+def _holds(home: Any, name: str, kind: type) -> bool:
+    """Whether a module of Keras has a public class or function of this name, apart from its own machinery."""
+    return name not in ("get", "serialize", "deserialize") and isinstance(getattr(home, name, None), kind)
 
 
 def _all_mappings(node: Any) -> Iterator[dict[str, Any]]:
@@ -312,10 +416,12 @@ def _compile_config(file: h5py.File, path: Path) -> dict[str, Any] | None:
         return {key: keras.saving.deserialize_keras_object(value) for key, value in config.items()}
     if "training_config" not in file.attrs:
         return None
+    if str(file.attrs.get("keras_version", "")).startswith(("1.", "2.")):
+        log.warning("%s was written by an old Keras: it predicts; compile it before training.", path)
+        return None
     config = _json(file.attrs["training_config"], "training configuration", path)
     _check_classes(config, path)
     optimizer = config["optimizer_config"]
-    optimizer["class_name"] = str(optimizer["class_name"]).removeprefix("Custom>")
     return {
         "optimizer": keras.optimizers.deserialize(optimizer),
         "loss": _deserialized(config.get("loss"), keras.losses.deserialize),
@@ -343,27 +449,25 @@ def _restore_optimizer(model: Any, file: h5py.File, path: Path) -> None:
     if "optimizer_weights" not in file:
         return
     group = file["optimizer_weights"]
-    names = _weight_names(group)
-    if len(names) != len(optimizer.variables):
+    names = _names(group, "weight_names")
+    # Keras writes an optimizer that has not been used yet as its step counter and its learning rate.
+    if len(names) not in (2, len(optimizer.variables)):
         raise UserError(
-            f"the optimizer's state has {len(names)} parts, {type(optimizer).__name__} needs {len(optimizer.variables)}",
+            f"the optimizer's state has {len(names)} parts, {optimizer.name} needs {len(optimizer.variables)}",
             place=str(path),
         )
-    for variable, name in zip(optimizer.variables, names, strict=True):
+    for variable, name in zip(optimizer.variables, names, strict=False):
         value = group[name][()]
         if tuple(value.shape) != tuple(variable.shape):
             raise UserError(f"the optimizer's state {shorten(name)!r} has the wrong shape", place=str(path))
         variable.assign(value)
 
 
-def _weight_names(group: h5py.Group) -> list[str]:
+def _names(group: h5py.Group, attribute: str) -> list[str]:
     """Keras splits a long list of names over several attributes."""
-    if "weight_names" in group.attrs:
-        chunks = [group.attrs["weight_names"]]
-    else:
-        chunks = []
-        while f"weight_names{len(chunks)}" in group.attrs:
-            chunks.append(group.attrs[f"weight_names{len(chunks)}"])
+    chunks = [group.attrs[attribute]] if attribute in group.attrs else []
+    while f"{attribute}{len(chunks)}" in group.attrs:
+        chunks.append(group.attrs[f"{attribute}{len(chunks)}"])
     return [name.decode() if isinstance(name, bytes) else str(name) for chunk in chunks for name in chunk]
 
 

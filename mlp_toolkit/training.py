@@ -162,7 +162,7 @@ def train(
 
     state = resume_from or Progress()
     keeper = _Keeper(state, patience, "val_loss" if validation else "loss", checkpoint, after_epoch)
-    batches = _Batches(x, targets, weights, batch_size, shuffle, seed, state.epochs)
+    batches = _Batches(x, targets, weights, size=batch_size, shuffle=shuffle, seed=seed, epoch=state.epochs)
     try:
         with devices.placed(device):
             history = model.fit(
@@ -202,11 +202,9 @@ def assign(model: Any, values: Sequence[np.ndarray]) -> None:
 class _Batches(keras.utils.PyDataset):
     """Batches of resident rows. The order is a function of seed and epoch, so that a resumed training repeats it."""
 
-    def __init__(
-        self, x: np.ndarray, y: np.ndarray, weights: np.ndarray | None, size: int, shuffle: bool, seed: int, epoch: int
-    ) -> None:
+    def __init__(self, *arrays: np.ndarray | None, size: int, shuffle: bool, seed: int, epoch: int) -> None:
         super().__init__()
-        self.arrays = [x, y] if weights is None else [x, y, weights]
+        self.arrays = [array for array in arrays if array is not None]
         self.size, self.shuffle, self.seed, self.epoch = size, shuffle, seed, epoch
         self._reorder()
 
@@ -371,7 +369,8 @@ def _data(model: Any, X: Any, y: Any, x_name: str, y_name: str) -> tuple[np.ndar
     if inputs is not None and len(inputs) != 1:
         raise _other_form(f"{len(inputs)} inputs")
     shape = tuple(inputs[0].shape[1:]) if inputs else None
-    x = arrays.features_array(X, shape, x_name, whole_numbers=bool(inputs) and "int" in str(inputs[0].dtype))
+    whole_numbers = "int" in str(inputs[0].dtype) if inputs else False
+    x = arrays.features_array(X, shape, x_name, whole_numbers)
     output = _output(model, x)
     _check_loss(_loss(model), output)
     arrays.check_aligned(X, y, y_name)

@@ -62,7 +62,7 @@ def row_weights(
         by_class = np.array(given, np.float64) if numbers else np.array([np.nan])
         if not (np.isfinite(by_class).all() and (by_class >= 0).all() and by_class.sum() > 0):
             raise UserError("class weights are numbers of 0 or more, not all 0", found=dict(class_weight))
-    weights = by_class[y].astype(np.float32)
+    weights: np.ndarray = by_class[y].astype(np.float32)
     if own is not None:
         weights *= own
     if not weights.any():

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlp_toolkit import dataset, recipe
+from mlp_toolkit import dataset, recipe, sources, splitting, targets
 from mlp_toolkit.errors import UserError
 
 
@@ -22,7 +22,7 @@ def load(tmp_path):
         values = {"task": task, "seed": seed, "data": {"path": "data.csv", "target": target, **data}}
         if output:
             values["model"] = {"output": output}
-        (tmp_path / "recipe.yaml").write_text(recipe.dump(values))
+        (tmp_path / "recipe.yaml").write_text(sources.dump(values))
         return dataset.load(recipe.load(tmp_path / "recipe.yaml").spec)
 
     return loaded
@@ -46,7 +46,7 @@ def test_every_row_is_in_one_part_and_the_parts_have_their_shares(load):
 def test_the_split_is_shuffled_and_belongs_to_the_seed(load):
     frame = table(y=np.arange(100.0))
     first, same, other = load(frame, seed=1), load(frame, seed=1), load(frame, seed=2)
-    for part in dataset.PARTS:
+    for part in splitting.PARTS:
         np.testing.assert_array_equal(first.parts[part], same.parts[part])
     assert first.parts["test"].tolist() != other.parts["test"].tolist()
     assert first.parts["test"].tolist() != list(range(80, 100))
@@ -108,7 +108,7 @@ def test_nothing_is_fitted_to_validation_or_test_rows(load):
     changed.loc[held_out, "y"] = -1e6
     changed.loc[held_out, "colour"] = "green"
     after = load(changed)
-    for part in dataset.PARTS:
+    for part in splitting.PARTS:
         np.testing.assert_array_equal(before.parts[part], after.parts[part])
     assert after.encoding == before.encoding
     assert after.target == before.target
@@ -151,7 +151,7 @@ def test_spellings_of_one_whole_number_are_one_class(load):
     assert data.target.classes == (-1, 1)
     assert data.values[:4, 0].tolist() == [1, 1, 1, 0]
     np.testing.assert_array_equal(
-        dataset.known_values(pd.DataFrame({"y": ["+1", "1e0", "-1"]}), data.target), [[1], [1], [0]]
+        targets.known_values(pd.DataFrame({"y": ["+1", "1e0", "-1"]}), data.target), [[1], [1], [0]]
     )
 
 
@@ -283,7 +283,7 @@ def test_the_recipe_chooses_features_and_their_kinds(load):
 def test_the_target_is_scaled_for_its_output_and_back(load, output, expected):
     data = load(table(y=np.arange(100.0)), output=output)
     assert data.target.output == expected
-    for part in dataset.PARTS:
+    for part in splitting.PARTS:
         scaled = data.labels(part)
         back = scaled * data.target.scale + data.target.offset
         np.testing.assert_allclose(back, data.values[data.parts[part]], rtol=1e-5, atol=1e-4)

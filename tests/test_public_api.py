@@ -52,3 +52,10 @@ def test_three_lines_of_python_train_and_save_a_network(tmp_path):
     mt.save(model, tmp_path / "iris.h5")
     assert history.history["accuracy"][-1] > 0.9
     assert (mt.load(tmp_path / "iris.h5").predict(X, verbose=0).argmax(axis=1) == y).mean() > 0.9
+
+
+def test_no_module_takes_the_place_of_a_public_name():
+    """Importing a submodule sets it as an attribute of the package, over a function of the same name."""
+    from importlib.util import find_spec
+
+    assert not [name for name in mt.__all__ if find_spec(f"mlp_toolkit.{name}")]

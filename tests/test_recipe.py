@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from mlp_toolkit import catalog, recipe
+from mlp_toolkit import catalog, recipe, sources
 from mlp_toolkit.errors import UserError
 
 SMALL = "task: binary\ndata:\n  path: a.csv\n  target: y\n"
@@ -712,7 +712,7 @@ def test_a_shipped_recipe_is_found_by_its_name(name):
 )
 def test_a_resolved_recipe_written_down_resolves_to_the_same_values(write, more):
     first = recipe.load(write(SMALL + more))
-    again = recipe.load(write(recipe.dump(first.values), "elsewhere/recipe.yaml"))
+    again = recipe.load(write(sources.dump(first.values), "elsewhere/recipe.yaml"))
     assert again.values == first.values
     assert again.spec == first.spec
 
@@ -720,7 +720,7 @@ def test_a_resolved_recipe_written_down_resolves_to_the_same_values(write, more)
 def test_known_classes_survive_being_written_down(write):
     text = SMALL + "  classes: ['no', yes, '1', null-ish]\n  features: {'1.0': numeric, 'a: b': date(%d/%m/%Y)}\n"
     first = recipe.load(write(text))
-    again = recipe.load(write(recipe.dump(first.values), "elsewhere/recipe.yaml"))
+    again = recipe.load(write(sources.dump(first.values), "elsewhere/recipe.yaml"))
     assert again.spec == first.spec
     assert again.spec.data.classes == ["no", "yes", "1", "null-ish"]
 
@@ -737,9 +737,9 @@ def test_any_column_name_and_number_survives_being_written_down(tmp_path, column
         "data": {"dataset": "iris", "target": columns, "features": dict.fromkeys(columns, "numeric")},
         "train": {"optimizer": {"name": "sgd", "learning_rate": rate}},
     }
-    file.write_text(recipe.dump(values), "utf-8")
+    file.write_text(sources.dump(values), "utf-8")
     first = recipe.load(file)
-    file.write_text(recipe.dump(first.values), "utf-8")
+    file.write_text(sources.dump(first.values), "utf-8")
     assert recipe.load(file).spec == first.spec
     assert first.spec.data.target == columns
     assert first.spec.train.optimizer.learning_rate == rate
@@ -822,7 +822,7 @@ def check_bytes(folder, content):
     except UserError as error:
         check_message(error)
     else:
-        file.write_text(recipe.dump(resolved.values), "utf-8")
+        file.write_text(sources.dump(resolved.values), "utf-8")
         assert recipe.load(file).spec == resolved.spec
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import os
@@ -17,21 +16,35 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlp_toolkit import catalog, dataset, metrics, prediction, progress, readers, recipe, report, storage, training
-from mlp_toolkit.dataset import PARTS, Dataset, Target
+from mlp_toolkit import (
+    catalog,
+    dataset,
+    metrics,
+    prediction,
+    progress,
+    readers,
+    recipe,
+    report,
+    sources,
+    storage,
+    targets,
+    training,
+)
+from mlp_toolkit.checkpoint import Checkpoint, replay
+from mlp_toolkit.dataset import Dataset
 from mlp_toolkit.errors import UserError
 from mlp_toolkit.files import atomic
 from mlp_toolkit.model import build_encoder, build_mlp, build_model_file, make_optimizer
 from mlp_toolkit.recipe import Resolved
 from mlp_toolkit.spec import Recipe
+from mlp_toolkit.splitting import PARTS
 from mlp_toolkit.startup import keras
+from mlp_toolkit.targets import Target
 
 if TYPE_CHECKING:
     import pandas as pd
 
 ENGINE = "keras fit"
-# A checkpoint waits until training took this many times as long as the last checkpoint did: it costs 3 % at most.
-TRAINING_PER_CHECKPOINT = 33
 PACKAGES = ("mlp-toolkit", "tensorflow", "keras", "numpy", "pandas", "pyarrow", "scikit-learn", "h5py")
 
 
@@ -67,7 +80,7 @@ def run(
         return Run(directory)
     data = dataset.load(resolved.spec, str(recipe_file))
     say(describe(resolved.spec, data))
-    checkpoint = _Checkpoint(directory / "checkpoint.h5", resolved, data)
+    checkpoint = Checkpoint(directory / "checkpoint.h5", resolved, data)
     earlier = checkpoint.read() if resume else None
     _write_beginning(directory, resolved, data)
 
@@ -167,9 +180,9 @@ def evaluate(model: Any, frame: pd.DataFrame) -> dict[str, float]:
     """
     target = prediction.target_of(model)
     dataset.table_columns(frame, target.names, "the target")
-    known = dataset.complete(frame, target.names)
+    known = targets.complete(frame, target.names)
     frame = frame[known].reset_index(drop=True)
-    values = dataset.known_values(frame, target)
+    values = targets.known_values(frame, target)
     names = catalog.config(f"tables/{target.task}")["entries"]["metrics"]["default"]
     return metrics.score(values, prediction.outputs(model, frame), target, names)
 
@@ -219,7 +232,7 @@ def _directory(out: str | Path | None, name: str, resume: bool) -> Path:
 
 
 def _train(
-    spec: Recipe, data: Dataset, checkpoint: _Checkpoint, earlier: tuple[Any, ...] | None, verbose: Any
+    spec: Recipe, data: Dataset, checkpoint: Checkpoint, earlier: tuple[Any, ...] | None, verbose: Any
 ) -> tuple[Any, dict[str, list[float]], training.Progress, float]:
     """Trains the network on encoded rows; gives the model file of the best epoch."""
     keras.utils.set_random_seed(spec.seed)
@@ -253,7 +266,7 @@ def _train(
     if earlier is not None:
         state, values = earlier
         for callback in callbacks:
-            _replay(callback, network, state.history)
+            replay(callback, network, state.history)
         training.assign(network, values)
     validation = (rows["validation"], data.labels("validation"))
     if data.weights is not None:
@@ -284,60 +297,6 @@ def _train(
     return build_model_file(network, data.encoding, data.target), state.history, state, time.monotonic() - started
 
 
-def _replay(callback: Any, network: Any, history: Mapping[str, list[float]]) -> None:
-    """Brings a callback into the state it had: it sees the past epochs' logs again."""
-    callback.set_model(network)
-    callback.on_train_begin()
-    epochs = len(next(iter(history.values()), []))
-    for epoch in range(epochs):
-        callback.on_epoch_end(epoch, {name: values[epoch] for name, values in history.items()})
-    callback.on_train_begin = lambda logs=None: None  # the state stays as it is when training begins
-
-
-class _Checkpoint:
-    """`checkpoint.h5`: what training depends on, and whose training it is."""
-
-    def __init__(self, path: Path, resolved: Resolved, data: Dataset) -> None:
-        self.path = path
-        told = {key: value for key, value in resolved.values.items() if key not in ("name", "metrics")}
-        told["data"] = {"fingerprint": data.fingerprint, "target": resolved.spec.data.targets}
-        told["data"]["split"] = str(resolved.values["data"]["split"])
-        told["data"]["kinds"] = dict(data.kinds.by_column)
-        self.identity = hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
-        self.last, self.cost = time.monotonic(), 0.0
-
-    def write(self, network: Any, state: training.Progress) -> None:
-        """Writes the state after an epoch, unless the last one is too recent for what writing costs."""
-        now = time.monotonic()
-        if now - self.last < TRAINING_PER_CHECKPOINT * self.cost:
-            return
-        info = {"identity": self.identity, "epochs": state.epochs, "best_epoch": state.best_epoch}
-        info |= {"best_value": state.best_value, "history": state.history}
-        storage.write_state(self.path, {"now": training.snapshot(network), "best": state.best}, info)
-        self.last = time.monotonic()
-        self.cost = self.last - now
-
-    def read(self) -> tuple[training.Progress, list[np.ndarray]] | None:
-        """The stored progress and the values of all variables; None where the run stopped before its first.
-
-        Raises:
-            UserError: The recipe or the data is another than the interrupted run's.
-        """
-        if not self.path.is_file():
-            return None
-        arrays, info = storage.read_state(self.path)
-        if info["identity"] != self.identity:
-            raise UserError(
-                "the recipe or its data has changed since this run was interrupted: it cannot be gone on with",
-                place=str(self.path),
-                remedy=f"Run {self.path.with_name('recipe.yaml')} to go on as begun, or start anew with another --out.",
-            )
-        state = training.Progress(
-            info["epochs"], info["best_epoch"], info["best_value"], arrays["best"], dict(info["history"])
-        )
-        return state, arrays["now"]
-
-
 def _write_beginning(directory: Path, resolved: Resolved, data: Dataset) -> None:
     """What a run can be explained and repeated by, before the first epoch."""
     try:
@@ -355,7 +314,7 @@ def _resolved_text(resolved: Resolved, data: Dataset) -> str:
     if data.target.classes:
         values["data"]["classes"] = list(data.target.classes)
     notes = "".join(f"# {line}\n" for line in describe(resolved.spec, data).splitlines())
-    return f"# Every value of this run; running this file repeats it.\n{notes}{recipe.dump(values)}"
+    return f"# Every value of this run; running this file repeats it.\n{notes}{sources.dump(values)}"
 
 
 def _environment(spec: Recipe, data: Dataset) -> dict[str, Any]:

@@ -1,0 +1,227 @@
+"""What is predicted: labels and values become numbers, scaled by the training rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mlp_toolkit import features
+from mlp_toolkit.errors import UserError, listing
+from mlp_toolkit.spec import Recipe, parse_bounds
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is predicted, and how it becomes numbers.
+
+    Attributes:
+        task: regression, binary, multilabel or multiclass.
+        names: The target columns.
+        classes: Labels in the order of the outputs; for binary the second is the positive one.
+        offset: Regression: subtracted before training, one value for each output.
+        scale: Regression: divided by after that.
+        output: The output the network is built with; bounds are those of the scaled target.
+    """
+
+    task: str
+    names: tuple[str, ...]
+    classes: tuple[Any, ...] = ()
+    offset: tuple[float, ...] = ()
+    scale: tuple[float, ...] = ()
+    output: str = "auto"
+
+    @property
+    def n_outputs(self) -> int:
+        """Output neurons: 1 per dimension, label or class; 1 for binary."""
+        return len(self.classes) if self.task == "multiclass" else len(self.names)
+
+    def encode(self, values: np.ndarray) -> np.ndarray:
+        """Values in the target's units or class numbers → what the network is trained on.
+
+        Regression (rows, outputs) float32 scaled; binary (rows, 1) and multilabel (rows, labels) float32 of 0 and 1;
+        multiclass (rows, 1) int32.
+        """
+        if self.task == "multiclass":
+            return values.astype(np.int32)
+        if self.task == "regression":
+            values = (values - np.array(self.offset)) / np.array(self.scale)
+        return values.astype(np.float32)
+
+
+def complete(frame: pd.DataFrame, targets: Sequence[str]) -> np.ndarray:
+    """For each row whether all its targets are there.
+
+    Raises:
+        UserError: No row has them.
+    """
+    known = np.ones(len(frame), bool)
+    for name in targets:
+        known &= features.to_text(frame[name]) != ""
+    if not known.any():
+        raise UserError(f"the target {listing(targets)} has no value in any row")
+    return known
+
+
+def known_values(frame: pd.DataFrame, target: Target) -> np.ndarray:
+    """Targets of new rows as (rows, outputs): values, class numbers, or 0 and 1, as a trained model counts them.
+
+    Raises:
+        UserError: A value is not a number, or a label is none of the model's classes.
+    """
+    if target.task == "regression":
+        return np.stack([features.to_numbers(frame[name], name) for name in target.names], axis=1)
+    if target.task == "multilabel":
+        return _zeros_and_ones(frame, target.names)
+    name = target.names[0]
+    position = {str(label): number for number, label in enumerate(target.classes)}
+    texts = features.to_text(frame[name]).tolist()
+    if all(isinstance(label, int) for label in target.classes):
+        texts = [str(int(float(text))) if _is_whole(text) else text for text in texts]
+    unknown = sorted({text for text in texts if text not in position})
+    if unknown:
+        raise UserError(
+            f"the target {name!r} holds a label that the model was not trained on",
+            found=unknown[0],
+            allowed=list(position),
+        )
+    return np.array([position[text] for text in texts])[:, None]
+
+
+def read_targets(recipe: Recipe, frame: pd.DataFrame) -> tuple[np.ndarray, tuple[Any, ...]]:
+    """Targets as (rows, outputs) numbers, and the classes in order."""
+    targets = recipe.data.targets
+    if recipe.task == "regression":
+        columns = []
+        for name in targets:
+            try:
+                column = features.to_numbers(frame[name], name)
+            except UserError as error:
+                raise UserError(
+                    f"the target {name!r} must be numeric for task: regression; {error.problem}",
+                    remedy="For labels use task: binary or multiclass.",
+                ) from None
+            features.check_size(column, name, frame.index)
+            unknown = np.flatnonzero(np.isnan(column)).tolist()
+            if unknown:
+                raise UserError(f"the target {name!r} is not a number in row {frame.index[unknown[0]]}")
+            if (column == column[0]).all():
+                raise UserError(f"the target {name!r} is {column[0]:g} in every row: there is nothing to learn")
+            columns.append(column)
+        return np.stack(columns, axis=1), ()
+    if recipe.task == "multilabel":
+        return _label_matrix(frame, targets), ()
+    text = features.to_text(frame[targets[0]])
+    found = sorted(set(text.tolist()))
+    numbers = [features.to_number(value) for value in found]
+    of_text: dict[str, Any] = {value: value for value in found}
+    if all(_is_whole(value) for value in found):
+        of_text = {value: int(float(value)) for value in found}
+    elif all(number is not None for number in numbers):
+        raise UserError(
+            f"the target {targets[0]!r} holds numbers that are not whole, such as {_not_whole(found)}",
+            remedy="Classes are whole numbers or text; to predict a number use task: regression.",
+        )
+    labels = sorted(set(of_text.values()))  # 1, +1 and 1e0 are one label
+    order = _class_order(recipe, labels)
+    position = {value: order.index(label) for value, label in of_text.items()}
+    values = np.array([position[value] for value in text.tolist()])
+    return values[:, None], tuple(order)
+
+
+def _is_whole(text: str) -> bool:
+    number = features.to_number(text)
+    return number is not None and number.is_integer()
+
+
+def _not_whole(texts: Sequence[str]) -> str:
+    return next(text for text in texts if not float(text).is_integer())
+
+
+def _class_order(recipe: Recipe, labels: list[Any]) -> list[Any]:
+    """The labels in the order of the outputs: sorted, or as the recipe lists them."""
+    name, task, given = recipe.data.targets[0], recipe.task, recipe.data.classes
+    if len(labels) == 1:
+        raise UserError(f"the target {name!r} has one class only, {labels[0]!r}: there is nothing to learn")
+    if task == "binary" and len(labels) > 2:
+        raise UserError(
+            f"the target {name!r} has {len(labels)} classes, task: binary has two",
+            found=listing(map(repr, labels), 6),
+            remedy="Use task: multiclass, or task: regression where the target is a quantity.",
+        )
+    if task == "multiclass" and len(labels) > 1000:
+        raise UserError(
+            f"the target {name!r} has {len(labels):,} different values; at most 1,000 classes are trained",
+            remedy="Is it an identifier, or a quantity for task: regression?",
+        )
+    if given is None:
+        return labels
+    absent = [label for label in labels if label not in given]
+    extra = [label for label in given if label not in labels]
+    if absent or extra or len(given) != len(labels):
+        raise UserError(
+            f"data.classes must list each class of {name!r} once",
+            found=given,
+            allowed=[repr(label) for label in labels],
+        )
+    return list(given)
+
+
+def _label_matrix(frame: pd.DataFrame, targets: Sequence[str]) -> np.ndarray:
+    values = _zeros_and_ones(frame, targets)
+    for name, column in zip(targets, values.T, strict=True):
+        if (column == column[0]).all():
+            raise UserError(f"label column {name!r} is {column[0]:g} in every row: there is nothing to learn")
+    return values
+
+
+def _zeros_and_ones(frame: pd.DataFrame, targets: Sequence[str]) -> np.ndarray:
+    columns = []
+    for name in targets:
+        column = features.to_numbers(frame[name], name)
+        odd = ~np.isin(column, (0, 1))
+        if odd.any():
+            row = int(np.argmax(odd))
+            raise UserError(
+                f"label column {name!r} must hold 0 and 1 (or true and false); "
+                f"row {frame.index[row]} holds {column[row]:g}"
+            )
+        columns.append(column)
+    return np.stack(columns, axis=1)
+
+
+def fit_target(recipe: Recipe, train: np.ndarray, every: np.ndarray, classes: tuple[Any, ...]) -> Target:
+    """The target's scaling, fitted to the training rows, and the output that fits it."""
+    names = tuple(recipe.data.targets)
+    if recipe.task != "regression":
+        return Target(recipe.task, names, classes)
+    output = recipe.model.output
+    bounds = parse_bounds(output)
+    deviation = train.std(axis=0)
+    scale = np.where(deviation > 0, deviation, 1.0)
+    if bounds:
+        low, high = bounds
+        _within(every, low, high, names, output)
+        if low == -high:  # symmetric around zero: tanh
+            return Target("regression", names, (), (0.0,) * len(names), (high,) * len(names), "bounded(-1, 1)")
+        return Target("regression", names, (), (low,) * len(names), (high - low,) * len(names), "bounded(0, 1)")
+    if output == "positive":
+        _within(every, 0, np.inf, names, output)
+        return Target("regression", names, (), (0.0,) * len(names), tuple(map(float, scale)), "positive")
+    center = train.mean(axis=0)
+    return Target("regression", names, (), tuple(map(float, center)), tuple(map(float, scale)), "linear")
+
+
+def _within(values: np.ndarray, low: float, high: float, names: Sequence[str], output: str) -> None:
+    for index, name in enumerate(names):
+        least, most = values[:, index].min(), values[:, index].max()
+        if least < low or most > high:
+            raise UserError(
+                f"model.output: {output}, but the target {name!r} reaches from {least:g} to {most:g}",
+                remedy="Use output: linear, or bounds that hold all targets.",
+            )
