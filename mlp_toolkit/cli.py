@@ -76,7 +76,9 @@ def init(
     data: Annotated[str, typer.Argument(metavar="DATA", help="A data file, or a bundled data set.")],
     target: Annotated[list[str], typer.Option(metavar="COLUMN", help="The column to predict; several: A,B or twice.")],
     task: Annotated[str | None, typer.Option(help="regression, binary, multilabel or multiclass.")] = None,
-    output: Annotated[Path | None, typer.Option("-O", metavar="FILE", help="The recipe to write; default DATA.yaml.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("-O", metavar="FILE", help="The recipe to write; default DATA.yaml.")
+    ] = None,
 ) -> None:
     """Writes a commented recipe for a data file."""
     from mlp_toolkit import spec
@@ -180,7 +182,9 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader, `head` for instance, has seen enough
+        os.dup2(
+            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
+        )  # the reader, `head` for instance, has seen enough
         sys.exit(1)
 
 

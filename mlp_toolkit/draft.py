@@ -48,7 +48,7 @@ def draft(source: str, targets: Sequence[str], task: str | None, folder: Path) -
     stem = source if bundled else Path(source).name.split(".")[0]
     where = f"dataset: {source}" if bundled else f"path: {_key(os.path.relpath(source, folder))}"
     target = _key(names[0]) if len(names) == 1 else "[" + ", ".join(map(_key, names)) + "]"
-    return _text(task, stem, where, target, kinds, notes, len(frame)), notes
+    return _text(task=task, name=stem, where=where, target=target, kinds=kinds, notes=notes, rows=len(frame)), notes
 
 
 def _names(targets: Sequence[str], frame: pd.DataFrame) -> list[str]:
@@ -84,7 +84,7 @@ def _infer_task(frame: pd.DataFrame, names: Sequence[str]) -> tuple[str, str]:
 
 
 def _text(
-    task: str, name: str, where: str, target: str, kinds: features.Kinds, notes: Sequence[str], rows: int
+    *, task: str, name: str, where: str, target: str, kinds: features.Kinds, notes: Sequence[str], rows: int
 ) -> str:
     ignored = kinds.of("ignore")
     listed = [f"    {_key(column)}: {_key(kind)}" for column, kind in kinds.by_column.items()]

@@ -15,6 +15,16 @@ from mlp_toolkit.sources import KeyPath, Layer, shown, typed
 
 
 def check(values: dict[str, Any], file: Path, layers: list[Layer]) -> spec.Recipe:
+    """The recipe that the values make up.
+
+    Args:
+        values: All layers' values, merged.
+        file: The recipe's file.
+        layers: Where the values came from, to name the place of a wrong one.
+
+    Raises:
+        UserError: With place, found, allowed and nearest name; several findings in one message.
+    """
     problems: list[UserError] = []
     recipe: spec.Recipe | None = None
     try:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 import re
+import warnings
 from collections.abc import Mapping, Sequence
 from numbers import Integral
 from typing import Any, get_args
 
 from pydantic import ValidationError
-from pydantic_core import PydanticCustomError
 from pydantic_core import PydanticCustomError
 
 from mlp_toolkit import catalog, layers, spec
@@ -137,7 +136,7 @@ def build_mlp(
             # SELU keeps its outputs at mean 0 and variance 1; AlphaDropout leaves them so.
             kind = keras.layers.AlphaDropout if activation_name == "selu" else keras.layers.Dropout
             x = kind(choice.dropout, seed=next(seeds), dtype=policy, name=f"hidden_{index}_dropout")(x)
-    outputs = _output_layers(x, task, n_outputs, choice.output, kernel, penalty)
+    outputs = _output_layers(x, task, n_outputs, choice.output, kernel=kernel, penalty=penalty)
     model = keras.Model(inputs, outputs, name=name)
     updates = make_optimizer(optimizer if optimizer is not None else _preset_optimizer(preset))
     if precision == "mixed_float16" and not isinstance(updates, keras.optimizers.LossScaleOptimizer):
@@ -196,8 +195,8 @@ def build_model_file(network: Any, encoding: Encoding, target: Any) -> Any:
         target: The dataset's target.
 
     Returns:
-        A `keras.Model` whose inputs are named as the raw columns, (rows, 1) each. It shares the network's layers, and is
-        compiled with the same loss and a copy of the optimizer with its state.
+        A `keras.Model` whose inputs are named as the raw columns, (rows, 1) each. It shares the network's layers, and
+        is compiled with the same loss and a copy of the optimizer with its state.
     """
     encoder = build_encoder(encoding)
     outputs = network(encoder.output)
@@ -377,7 +376,7 @@ def _seeded(initializer: Any, seed: int | None) -> Any:
     return initializer.__class__.from_config({**config, "seed": seed})
 
 
-def _output_layers(x: Any, task: str, n_outputs: int, output: str, kernel: Any, penalty: Any) -> Any:
+def _output_layers(x: Any, task: str, n_outputs: int, output: str, *, kernel: Any, penalty: Any) -> Any:
     table = catalog.config(f"tables/{task}")["entries"]["output_activation"]
     bounds = spec.parse_bounds(output)
     around_zero = bounds is not None and bounds[0] == -bounds[1]

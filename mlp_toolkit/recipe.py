@@ -78,7 +78,7 @@ def load(path: str | Path, overrides: Mapping[str, Any] | None = None) -> Resolv
     return Resolved(checked, {key: values[key] for key in spec.Recipe.model_fields}, origins, file)
 
 
-def _in_order(values: dict[str, Any], part: type[spec.Part]) -> dict[str, Any]:
+def _in_order(values: dict[str, Any], part: Any) -> dict[str, Any]:
     """The values in the order in which the recipe's types name them; unknown keys last."""
     sections = {"data": spec.Data, "model": spec.Model, "train": spec.Train}
     known = [key for key in part.model_fields if key in values]

@@ -145,7 +145,9 @@ def _confusion(axes: Axes, predictions: pd.DataFrame) -> None:
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     for (row, column), count in np.ndenumerate(counts):
         color = "white" if shares[row, column] > 0.5 else "black"
-        axes.text(column, row, f"{count}", ha="center", va="center", fontsize=8 if len(labels) <= 10 else 6, color=color)
+        axes.text(
+            column, row, f"{count}", ha="center", va="center", fontsize=8 if len(labels) <= 10 else 6, color=color
+        )
     ticks = range(len(labels))
     axes.set_xticks(ticks, [str(label) for label in labels], rotation=45 if len(labels) > 4 else 0)
     axes.set_yticks(ticks, [str(label) for label in labels])

@@ -111,7 +111,9 @@ def load_run(directory: str | Path) -> Run:
         raise UserError(
             "this run is not complete" if unfinished else "not a run directory",
             place=str(path),
-            remedy=f"Go on with it: mlp-toolkit run {path / 'recipe.yaml'} --out {path} --resume" if unfinished else None,
+            remedy=f"Go on with it: mlp-toolkit run {path / 'recipe.yaml'} --out {path} --resume"
+            if unfinished
+            else None,
         )
     return Run(path)
 
@@ -191,7 +193,9 @@ def describe(spec: Recipe, data: Dataset) -> str:
     """What was inferred of the data, a line each."""
     rows = ", ".join(f"{len(data.parts[part]):,} {part}" for part in PARTS)
     kinds = ", ".join(
-        f"{len(found)} {kind}" for kind in ("numeric", "categorical", "date", "ignore") if (found := data.kinds.of(kind))
+        f"{len(found)} {kind}"
+        for kind in ("numeric", "categorical", "date", "ignore")
+        if (found := data.kinds.of(kind))
     ).replace("ignore", "ignored")
     lines = [f"{spec.name}: {spec.task}, {data.encoding.width} encoded inputs, {data.target.n_outputs} outputs"]
     lines += [f"rows: {rows}", f"columns: {kinds}", *data.notes]

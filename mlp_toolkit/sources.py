@@ -53,6 +53,11 @@ class Layer:
 
 
 def read_layer(file: Path, kind: str) -> Layer:
+    """Reads a YAML file that holds a mapping.
+
+    Raises:
+        UserError: It cannot be read, is too large, is not YAML, or holds something else.
+    """
     name = shown(file)
     try:
         size = file.stat().st_size
@@ -148,9 +153,7 @@ def from_python(value: Any, place: str, depth: int = 0) -> Any:
     if depth > DEEPEST:
         raise UserError(f"more than {DEEPEST} levels", place=place)
     if isinstance(value, dict):
-        return {
-            from_python(key, place, depth + 1): from_python(item, place, depth + 1) for key, item in value.items()
-        }
+        return {from_python(key, place, depth + 1): from_python(item, place, depth + 1) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [from_python(item, place, depth + 1) for item in value]
     return str(value) if isinstance(value, Path) else value
@@ -162,6 +165,7 @@ def _line_column(before: str) -> str:
 
 
 def shown(file: Path) -> str:
+    """A file's path as messages show it: from the current folder where it lies below that."""
     try:
         return str(file.relative_to(Path.cwd()))
     except (ValueError, OSError):
@@ -169,6 +173,7 @@ def shown(file: Path) -> str:
 
 
 def typed(value: Any) -> str:
+    """A value with its type in plain words, for messages."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     names = {int: "a whole number", float: "a number", str: "text", list: "a list", dict: "a mapping"}

@@ -1,8 +1,8 @@
 """HDF5: save, load, inspect. The only module that touches Keras's saving.
 
 Keras writes architecture, weights and optimizer in its own layout, so that any Keras can read the file. This module
-adds what Keras leaves out (the exact compile arguments, the random state of dropout) in a group of its own, writes so that a
-kill leaves the old file or the new one, and restores the optimizer, which Keras 3 does not.
+adds what Keras leaves out (the exact compile arguments, the random state of dropout) in a group of its own, writes so
+that a kill leaves the old file or the new one, and restores the optimizer, which Keras 3 does not.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ RECIPES = {
 
 @pytest.fixture(scope="session")
 def people() -> pd.DataFrame:
-    """240 rows of mixed columns around the breast cancer data: numbers, words, dates, missing cells, all four targets."""
+    """240 rows of mixed columns around the breast cancer data: numbers, words, dates, missing cells, four targets."""
     source = datasets.load_breast_cancer(as_frame=True).frame.iloc[:240]
     random = np.random.default_rng(0)
     frame = source[["mean radius", "mean texture", "mean area"]].copy()

@@ -32,7 +32,14 @@ def call(capsys, monkeypatch):
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["recipes"], ["validate", "adult"], ["show", "adult"], ["validate", "iris"], ["run", "no-such-recipe"]],
+    [
+        ["--help"],
+        ["recipes"],
+        ["validate", "adult"],
+        ["show", "adult"],
+        ["validate", "iris"],
+        ["run", "no-such-recipe"],
+    ],
 )
 def test_these_commands_do_not_import_tensorflow(arguments):
     code = (
@@ -46,7 +53,8 @@ def test_these_commands_do_not_import_tensorflow(arguments):
 
 
 def test_init_does_not_import_tensorflow(folder, tmp_path):
-    code = "import sys\nfrom mlp_toolkit.cli import main\ntry:\n    main()\nfinally:\n    print('tensorflow' in sys.modules)\n"
+    code = "import sys\nfrom mlp_toolkit.cli import main\ntry:\n    main()\n"
+    code += "finally:\n    print('tensorflow' in sys.modules)\n"
     arguments = ["init", folder / "people.csv", "--target", "kind", "-O", tmp_path / "r.yaml"]
     done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
     assert done.stdout.endswith("False\n"), done.stderr

@@ -28,7 +28,9 @@ def test_an_unknown_name_is_an_attribute_error():
 
 
 def test_importing_the_package_does_not_import_tensorflow():
-    assert python("import sys, mlp_toolkit; print('tensorflow' in sys.modules, 'keras' in sys.modules)") == "False False\n"
+    assert (
+        python("import sys, mlp_toolkit; print('tensorflow' in sys.modules, 'keras' in sys.modules)") == "False False\n"
+    )
 
 
 @pytest.mark.parametrize("order", ["mlp_toolkit, keras", "keras, mlp_toolkit"])

@@ -19,9 +19,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from mlp_toolkit import catalog, cli, readers, recipe
 
 QUICK = {"iris", "wine", "breast_cancer", "linnerud", "digits"}
-RECIPES = [
-    pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow) for name in catalog.recipes()
-]
+RECIPES = [pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow) for name in catalog.recipes()]
 # How far below the baseline a score may lie: test sets are small, and chance moves them by about so much.
 MARGIN = {"iris": 0.07, "wine": 0.06, "breast_cancer": 0.03, "linnerud": 3.0, "diabetes": 0.05}
 
@@ -77,7 +75,11 @@ def compare(spec, kept):
     model = make_pipeline(encode, LogisticRegression(max_iter=2000)).fit(x, y)
     if spec.task == "binary":
         positive = (truth == model.classes_[1]).to_numpy()
-        return "auc", roc_auc_score(positive, kept["probability"]), roc_auc_score(positive, model.predict_proba(z)[:, 1])
+        return (
+            "auc",
+            roc_auc_score(positive, kept["probability"]),
+            roc_auc_score(positive, model.predict_proba(z)[:, 1]),
+        )
     return "accuracy", accuracy_score(kept["target"], kept["prediction"]), accuracy_score(truth, model.predict(z))
 
 

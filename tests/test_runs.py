@@ -62,7 +62,9 @@ def test_test_scores_are_those_of_the_predictions_kept(runs):
     positive = (kept["target"] == "malignant").astype(int)
     assert runs["binary"].metrics["test"]["auc"] == pytest.approx(metrics.roc_auc_score(positive, kept["probability"]))
     kept = pd.read_parquet(runs["multiclass"].directory / "predictions.parquet")
-    assert runs["multiclass"].metrics["test"]["accuracy"] == pytest.approx((kept["target"] == kept["prediction"]).mean())
+    assert runs["multiclass"].metrics["test"]["accuracy"] == pytest.approx(
+        (kept["target"] == kept["prediction"]).mean()
+    )
 
 
 def test_predictions_name_the_rows_of_the_file(runs, people):

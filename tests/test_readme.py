@@ -1,0 +1,72 @@
+"""What the README says holds."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from mlp_toolkit import catalog, cli, recipe, spec
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text("utf-8")
+
+
+def block(name):
+    return README.split(f"<!-- {name} -->")[1].split(f"<!-- /{name} -->")[0]
+
+
+def rows(table):
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in table.strip().splitlines() if "|" in line]
+
+
+def test_the_python_blocks_run_in_order(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"```python\n(.*?)```", README, re.S)
+    assert len(blocks) >= 3
+    for code in blocks:
+        exec(compile(code, "README.md", "exec"), {})
+
+
+def test_the_yaml_blocks_are_recipes(tmp_path):
+    for text in re.findall(r"```yaml\n(.*?)```", README, re.S):
+        (tmp_path / "recipe.yaml").write_text(text)
+        assert recipe.load(tmp_path / "recipe.yaml")
+
+
+def test_every_command_of_the_program_is_named():
+    for command in cli.app.registered_commands:
+        name = command.name or command.callback.__name__
+        assert re.search(rf"`{name} ", README) or f"`{name}`" in README, name
+
+
+@pytest.mark.parametrize("task", spec.TASKS)
+def test_the_tables_are_what_show_resolves(task, tmp_path):
+    target = "[Weight, Waist]" if task == "multilabel" else "Weight"
+    (tmp_path / "recipe.yaml").write_text(f"task: {task}\ndata: {{dataset: linnerud, target: {target}}}\n")
+    shown = recipe.explain(recipe.load(tmp_path / "recipe.yaml"))
+    values = recipe.load(tmp_path / "recipe.yaml").values
+    head, _, *lines = rows(block("tables"))
+    column = head.index(task)
+    compared = 0
+    for line in lines:
+        said = line[column]
+        key = line[0].strip("`")
+        if "." in key:
+            found = values
+            for part in key.split("."):
+                found = found[part]
+            assert said == str(found), key
+            compared += 1
+    assert compared >= 7
+    assert "output activation" in shown
+
+
+def test_the_scores_are_those_of_the_recipes_comments():
+    lines = rows(block("scores"))[2:]
+    assert {line[0] for line in lines} == set(catalog.recipes())
+    for name, _, scores in lines:
+        comment = catalog.recipes()[name].read_text().split("task:")[0]
+        for score in re.findall(r"-?\d+\.\d+", scores):
+            assert score in comment, (name, score)
