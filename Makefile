@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 RECIPE ?= breast_cancer
 
-.PHONY: run test test-slow lint types check wheel clean
+.PHONY: run bench test test-slow lint types check wheel clean
 
 run: $(VENV)/ready
 	$(BIN)/mlp-toolkit run $(RECIPE)
@@ -33,6 +33,9 @@ $(VENV)/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --editable ".[dev]" --constraint constraints.txt
 	touch $@
+
+bench: $(VENV)/ready
+	$(BIN)/python benchmarks/fit.py
 
 clean:
 	rm -rf $(VENV) build dist

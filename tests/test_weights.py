@@ -1,0 +1,93 @@
+"""Class weights and sample weights become the weight of each row."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.utils.class_weight import compute_sample_weight
+
+from mlp_toolkit.errors import UserError
+from mlp_toolkit.weights import check_sample_weight, row_weights
+
+Y = np.array([0, 0, 0, 1, 1, 2])
+
+
+def test_balanced_weights_are_those_of_scikit_learn() -> None:
+    weights = row_weights(Y, [0, 1, 2], "balanced", None)
+    assert weights is not None
+    np.testing.assert_allclose(weights, compute_sample_weight("balanced", Y), rtol=1e-6)
+
+
+def test_class_and_sample_weights_multiply() -> None:
+    weights = row_weights(Y, ["a", "b", "c"], {"a": 1, "b": 2, "c": 4}, np.array([1, 0, 3, 1, 0.5, 1]))
+    assert weights is not None
+    assert weights.tolist() == [1, 0, 3, 2, 1, 4]
+
+
+def test_the_users_sample_weights_are_left_alone() -> None:
+    own = np.ones(6, np.float32)
+    row_weights(Y, [0, 1, 2], {0: 2.0, 1: 2.0, 2: 2.0}, own)
+    assert own.tolist() == [1.0] * 6
+
+
+def test_without_weights_there_are_none() -> None:
+    assert row_weights(Y, [0, 1, 2], None, None) is None
+    assert check_sample_weight(None, 6) is None
+
+
+@pytest.mark.parametrize(
+    "class_weight",
+    [
+        "balance",
+        5,
+        [1, 2, 3],
+        {0: 1, 1: 1},
+        {0: 1, 1: 1, 2: 1, 3: 1},
+        {"0": 1, "1": 1, "2": 1},
+        {0: 1, 1: 1, 2: -1},
+        {0: 1, 1: 1, 2: float("nan")},
+        {0: 0, 1: 0, 2: 0},
+        {0: 1, 1: 1, 2: "heavy"},
+        {0: 1, 1: 1, 2: None},
+    ],
+    ids=str,
+)
+def test_class_weights_that_do_not_fit_are_refused(class_weight: Any) -> None:
+    with pytest.raises(UserError, match="class"):
+        row_weights(Y, [0, 1, 2], class_weight, None)
+
+
+def test_a_class_without_rows_has_no_balanced_weight() -> None:
+    with pytest.raises(UserError, match="'c'"):
+        row_weights(np.array([0, 1]), ["a", "b", "c"], "balanced", None)
+
+
+def test_weights_that_cancel_each_other_out_are_refused() -> None:
+    with pytest.raises(UserError, match="0 for every row"):
+        row_weights(np.array([0, 1]), [0, 1], {0: 0, 1: 1}, np.array([1, 0]))
+
+
+@pytest.mark.parametrize("shape", [(6,), (6, 1)])
+def test_sample_weights_may_be_a_column(shape: tuple[int, ...]) -> None:
+    weights = check_sample_weight(np.arange(6).reshape(shape), 6)
+    assert weights is not None
+    assert weights.tolist() == [0, 1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize(
+    ("weights", "words"),
+    [
+        (np.ones(5), r"\(5,\)"),
+        (np.ones((2, 3)), r"\(2, 3\)"),
+        ([1, 1, 1, -1, 1, 1], "row 3"),
+        ([1, np.nan, 1, 1, 1, 1], "row 1"),
+        (np.zeros(6), "all sample weights are 0"),
+        (["a"] * 6, "one number"),
+        ([None] * 6, "row 0"),
+    ],
+)
+def test_sample_weights_that_do_not_fit_are_refused(weights: Any, words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        check_sample_weight(weights, 6)
