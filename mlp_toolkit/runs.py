@@ -44,7 +44,6 @@ from mlp_toolkit.targets import Target
 if TYPE_CHECKING:
     import pandas as pd
 
-ENGINE = "keras fit"
 PACKAGES = ("mlp-toolkit", "tensorflow", "keras", "numpy", "pandas", "pyarrow", "scikit-learn", "h5py")
 
 
@@ -91,7 +90,7 @@ def run(
     rows = {part: len(data.parts[part]) for part in PARTS}
     record: dict[str, Any] = {"task": resolved.spec.task, **scores}
     record |= {"best_epoch": state.best_epoch, "epochs": state.epochs, "rows": rows}
-    record |= {"seconds": {"fit": seconds, "total": time.monotonic() - started}, "engine": ENGINE}
+    record |= {"seconds": {"fit": seconds, "total": time.monotonic() - started}, "engine": state.engine}
     report.write(directory, record)
     _write(directory / "metrics.json", json.dumps(record, indent=2) + "\n")  # last: its presence says "complete"
     finished = Run(directory)

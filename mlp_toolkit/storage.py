@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import inspect as inspection
 import json
 import logging
 import types
@@ -64,6 +65,7 @@ def save(model: Any, path: str | Path) -> None:
                 # Keras takes the optimizer out of the record it keeps of `compile` when it writes HDF5.
                 arguments = dict(model.get_compile_config())
                 arguments["optimizer"] = keras.saving.serialize_keras_object(model.optimizer)
+                _complete_loss(arguments["loss"], model.loss)
                 own.attrs["compile_config"] = json.dumps(arguments)
                 _spell_out_losses(file)
             for index, variable in enumerate(_random_states(model)):
@@ -110,11 +112,10 @@ def load(path: str | Path) -> Any:
         _check_classes(config, file_path)
         _check_datasets(file, file_path)
         with _rebuilding(file_path):
-            _check_size(config, file, file_path)
+            _check_shadow(config, file, file_path)
     with _rebuilding(file_path), _quiet_saving():
         model = keras.models.load_model(str(file_path), compile=False, safe_mode=True)
     with _opened(file_path) as file:
-        _check_order(model, file, file_path)
         if not all(np.isfinite(variable.numpy()).all() for variable in model.weights):
             raise UserError(
                 "the weights hold NaN or infinity: the training that wrote them diverged", place=str(file_path)
@@ -294,8 +295,8 @@ def _check_datasets(file: h5py.File, path: Path) -> None:
         raise UserError("refused: the same array is listed more than once", place=str(path))
 
 
-def _check_size(config: Any, file: h5py.File, path: Path) -> None:
-    """Counts the weights that the configuration asks for without making them: the file must hold as many."""
+def _check_shadow(config: Any, file: h5py.File, path: Path) -> None:
+    """Builds the model without its weights, to see how many it asks for, and in which order: the file must hold them."""
     from mlp_toolkit.startup import keras
 
     layers = sum(len(node["layers"]) for node in _all_mappings(config) if isinstance(node.get("layers"), list))
@@ -306,22 +307,18 @@ def _check_size(config: Any, file: h5py.File, path: Path) -> None:
         return
     with keras.StatelessScope(initialize_variables=False):
         shadow = kind.from_config(copy.deepcopy(config["config"]))
+    # Keras gives weights to layers by their place in a list: a list in another order would swap them in silence.
+    listed, own = _names(file["model_weights"], "layer_names"), [layer.name for layer in shadow.layers]
+    if sorted(listed) == sorted(own) and listed != own:
+        raise UserError("refused: the file lists its layers in another order than the model", place=str(path))
     asked = sum(int(np.prod(weight.shape, dtype=np.int64)) for weight in shadow.weights)
     held = sum(int(item.size) for _, item in _datasets(file["model_weights"]))
     if asked > held:
         raise UserError(f"the model has {asked:,} weights, the file holds {held:,} of them", place=str(path))
 
 
-def _check_order(model: Any, file: h5py.File, path: Path) -> None:
-    """Keras gives weights to layers by their place in a list, so a list in another order swaps them in silence."""
-    listed = _names(file["model_weights"], "layer_names")
-    own = [layer.name for layer in model.layers]
-    if sorted(listed) == sorted(own) and listed != own:
-        raise UserError("refused: the file lists its layers in another order than the model", place=str(path))
-
-
 def _json(text: Any, what: str, path: Path) -> Any:
-    raw = text.encode() if isinstance(text, str) else bytes(text)
+    raw = text.encode(errors="surrogateescape") if isinstance(text, str) else bytes(text)
     if len(raw) > LARGEST_CONFIG:
         raise UserError(f"the {what} has {len(raw):,} bytes; at most {LARGEST_CONFIG:,} are read", place=str(path))
     try:
@@ -475,6 +472,14 @@ def _random_states(model: Any) -> list[Any]:
     """Variables that Keras does not count as weights: the state of the random generators of dropout."""
     weights = {id(variable) for variable in model.weights}
     return [variable for variable in model.variables if id(variable) not in weights and "seed" in variable.path]
+
+
+def _complete_loss(record: Any, loss: Any) -> None:
+    """Keras leaves settings out of the record of some losses: Huber's delta, the axis of CosineSimilarity."""
+    if isinstance(record, dict) and isinstance(record.get("config"), dict):
+        known = inspection.signature(type(loss)).parameters
+        settings = getattr(loss, "fn_kwargs", {})
+        record["config"] |= {name: value for name, value in settings.items() if name in known}
 
 
 def _spell_out_losses(file: h5py.File) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from mlp_toolkit import arrays, catalog, devices, progress, spec, storage
+from mlp_toolkit import arrays, catalog, devices, epoch, progress, spec, storage
 from mlp_toolkit import weights as weighting
 from mlp_toolkit.errors import UserError
 from mlp_toolkit.model import loss_name
@@ -31,6 +31,7 @@ class Progress:
         best_value: That loss; infinity before the first.
         best: Values of all variables after that epoch.
         history: Logs by name, one value an epoch.
+        engine: What trained: `xla`, `graph` (both compiled) or `steps`.
     """
 
     epochs: int = 0
@@ -38,6 +39,7 @@ class Progress:
     best_value: float = math.inf
     best: list[np.ndarray] = field(default_factory=list)
     history: dict[str, list[float]] = field(default_factory=dict)
+    engine: str = ""
 
     def waited(self) -> int:
         """Epochs since the best one."""
@@ -162,18 +164,19 @@ def train(
 
     state = resume_from or Progress()
     keeper = _Keeper(state, patience, "val_loss" if validation else "loss", checkpoint, after_epoch)
-    batches = _Batches(x, targets, weights, size=batch_size, shuffle=shuffle, seed=seed, epoch=state.epochs)
+    rows = [array for array in (x, targets, weights) if array is not None]
     try:
         with devices.placed(device):
-            history = model.fit(
-                batches,
-                validation_data=validation,
+            history, state.engine = epoch.run(
+                model,
+                rows,
+                validation,
+                batch_size=batch_size,
                 validation_batch_size=max(batch_size, 1024),
                 initial_epoch=state.epochs,
                 epochs=state.epochs if state.over(patience) else epochs,
-                shuffle=False,  # _Batches shuffles, by seed and epoch
+                order=lambda number: row_order(len(x), seed, number) if shuffle else None,
                 callbacks=[*callbacks, keeper, *([watcher] if watcher else [])],
-                verbose=0,
             )
     finally:
         if watcher:
@@ -197,31 +200,6 @@ def assign(model: Any, values: Sequence[np.ndarray]) -> None:
     """Puts the values of a snapshot back."""
     for variable, value in zip(variables(model), values, strict=True):
         variable.assign(value)
-
-
-class _Batches(keras.utils.PyDataset):
-    """Batches of resident rows. The order is a function of seed and epoch, so that a resumed training repeats it."""
-
-    def __init__(self, *arrays: np.ndarray | None, size: int, shuffle: bool, seed: int, epoch: int) -> None:
-        super().__init__()
-        self.arrays = [array for array in arrays if array is not None]
-        self.size, self.shuffle, self.seed, self.epoch = size, shuffle, seed, epoch
-        self._reorder()
-
-    def __len__(self) -> int:
-        return math.ceil(len(self.arrays[0]) / self.size)
-
-    def __getitem__(self, index: int) -> tuple[np.ndarray, ...]:
-        rows = self.order[index * self.size : (index + 1) * self.size]
-        return tuple(array[rows] for array in self.arrays)
-
-    def on_epoch_end(self) -> None:
-        self.epoch += 1
-        self._reorder()
-
-    def _reorder(self) -> None:
-        rows = len(self.arrays[0])
-        self.order = row_order(rows, self.seed, self.epoch) if self.shuffle else np.arange(rows)
 
 
 def row_order(rows: int, seed: int, epoch: int) -> np.ndarray:
