@@ -296,7 +296,7 @@ def _check_datasets(file: h5py.File, path: Path) -> None:
 
 
 def _check_shadow(config: Any, file: h5py.File, path: Path) -> None:
-    """Builds the model without its weights, to see how many it asks for, and in which order: the file must hold them."""
+    """Builds the model without its weights, to see which it asks for, and in which order: the file must hold them."""
     from mlp_toolkit.startup import keras
 
     layers = sum(len(node["layers"]) for node in _all_mappings(config) if isinstance(node.get("layers"), list))

@@ -118,9 +118,7 @@ def test_training_goes_on_in_a_new_process_bit_for_bit(tmp_path: Path) -> None:
         for _ in range(STEPS_BEFORE):
             model.train_on_batch(x, y)
         storage.save(model, tmp_path / f"{name}.h5")
-        expected[name] = [
-            float(model.train_on_batch(x, y, return_dict=True)["loss"]).hex() for _ in range(STEPS_AFTER)
-        ]
+        expected[name] = [float(model.train_on_batch(x, y, return_dict=True)["loss"]).hex() for _ in range(STEPS_AFTER)]
     task, answer = tmp_path / "task.pickle", tmp_path / "answer.pickle"
     task.write_bytes(pickle.dumps((tmp_path, list(models), x, y, STEPS_AFTER)))
     subprocess.run([sys.executable, "-c", GO_ON, str(task), str(answer)], check=True)
@@ -214,7 +212,10 @@ def test_a_file_of_keras_2_predicts_and_says_that_it_is_not_compiled(
         del file["mlp_toolkit"]
         file.attrs["keras_version"] = "2.15.0"
         config = json.loads(file.attrs["training_config"])
-        config["optimizer_config"] = {"class_name": "Custom>Adam", "config": {"decay": 0.0, "is_legacy_optimizer": False}}
+        config["optimizer_config"] = {
+            "class_name": "Custom>Adam",
+            "config": {"decay": 0.0, "is_legacy_optimizer": False},
+        }
         file.attrs["training_config"] = json.dumps(config)
 
     with caplog.at_level(logging.WARNING):
@@ -251,7 +252,7 @@ def lambda_model(path: Path) -> None:
 
 def test_a_lambda_layer_is_refused(tmp_path: Path) -> None:
     lambda_model(tmp_path / "l.h5")
-    with pytest.raises(UserError, match="refused.*Lambda"):
+    with pytest.raises(UserError, match=r"refused.*Lambda"):
         storage.load(tmp_path / "l.h5")
     assert storage.inspect(tmp_path / "l.h5")["refused"] == ["Lambda"]
 
