@@ -36,11 +36,8 @@ class Clock(keras.callbacks.Callback):
 
 
 def main() -> None:
-    print(
-        "| rows | batch | epochs | mt.fit s/epoch | Model.fit | MLPClassifier | Model.fit ÷ mt.fit | sklearn ÷ mt.fit |",
-        end="",
-    )
-    print(" whole call: Model.fit ÷ mt.fit |")
+    print("| rows | batch | epochs | mt.fit s/epoch | Model.fit | MLPClassifier |", end="")
+    print(" Model.fit ÷ mt.fit | sklearn ÷ mt.fit | whole call: Model.fit ÷ mt.fit |")
     print("|" + "---|" * 9)
     for rows, batch, epochs in CASES:
         compare(rows, batch, epochs)

@@ -475,11 +475,15 @@ def _random_states(model: Any) -> list[Any]:
 
 
 def _complete_loss(record: Any, loss: Any) -> None:
-    """Keras leaves settings out of the record of some losses: Huber's delta, the axis of CosineSimilarity."""
+    """Keras leaves settings out of the record of some losses: Huber's delta, the axis of CosineSimilarity.
+
+    The base class of these losses still tells them.
+    """
     if isinstance(record, dict) and isinstance(record.get("config"), dict):
         known = inspection.signature(type(loss)).parameters
-        settings = getattr(loss, "fn_kwargs", {})
-        record["config"] |= {name: value for name, value in settings.items() if name in known}
+        bases = [base for base in type(loss).__mro__[1:] if "get_config" in vars(base)]
+        told = [(name, value) for base in reversed(bases) for name, value in base.get_config(loss).items()]
+        record["config"] = {name: value for name, value in told if name in known} | record["config"]
 
 
 def _spell_out_losses(file: h5py.File) -> None:

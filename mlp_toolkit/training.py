@@ -268,6 +268,8 @@ def _patience(early_stopping: Any) -> int | None:
 
 
 def _check_callbacks(callbacks: Sequence[Any], validated: bool) -> None:
+    if not isinstance(callbacks, Sequence):
+        raise UserError("a list of Keras callbacks", place="fit: callbacks", found=callbacks)
     for callback in callbacks:
         if not isinstance(callback, keras.callbacks.Callback):
             raise UserError("not a Keras callback", place="fit: callbacks", found=callback)

@@ -45,7 +45,7 @@ def refusal(**options: Any) -> str:
 def test_each_task_is_built_by_its_table(
     task: str, outputs: int, activation: str, output_initializer: str, loss: str
 ) -> None:
-    model = build_mlp(task, n_features=7, n_outputs=outputs)  # type: ignore[arg-type]
+    model = build_mlp(task, n_features=7, n_outputs=outputs)
     assert [type(layer) for layer in model.layers] == [LAYERS.InputLayer, *[LAYERS.Dense] * 3]
     assert [layer.units for layer in model.layers[1:]] == [64, 64, outputs]
     assert [layer.activation.__name__ for layer in model.layers[1:]] == ["relu", "relu", activation]

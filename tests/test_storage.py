@@ -55,13 +55,13 @@ storage.save(model, path)
 
 
 @keras.saving.register_keras_serializable("tests")
-class Doubled(LAYERS.Layer):  # type: ignore[misc]  # Keras has no types
+class Doubled(LAYERS.Layer):
     def call(self, inputs: Any) -> Any:
         return inputs * 2
 
 
 @keras.saving.register_keras_serializable("tests")
-class Cubed(keras.losses.Loss):  # type: ignore[misc]
+class Cubed(keras.losses.Loss):
     def call(self, y_true: Any, y_pred: Any) -> Any:
         return keras.ops.mean(keras.ops.abs(y_true - y_pred) ** 3, axis=-1)
 
