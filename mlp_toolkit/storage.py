@@ -481,7 +481,7 @@ def _complete_loss(record: Any, loss: Any) -> None:
     """
     if isinstance(record, dict) and isinstance(record.get("config"), dict):
         known = inspection.signature(type(loss)).parameters
-        bases = [base for base in type(loss).__mro__[1:] if "get_config" in vars(base)]
+        bases: list[Any] = [base for base in type(loss).__mro__[1:] if "get_config" in vars(base)]
         told = [(name, value) for base in reversed(bases) for name, value in base.get_config(loss).items()]
         record["config"] = {name: value for name, value in told if name in known} | record["config"]
 
