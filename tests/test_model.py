@@ -194,11 +194,15 @@ def test_l2_adds_the_weighted_sum_of_squares_of_all_kernels() -> None:
 def test_a_regressions_output_stays_within_its_bounds(output: str, activation: str, low: float, high: float) -> None:
     model = build(output=output)
     assert model.get_layer("output").activation.__name__ == activation
-    y = np.array(model(np.random.default_rng(0).normal(size=(500, 3)).astype("float32") * 200))
-    assert y.min() >= low
-    assert y.max() <= high
+    x = np.random.default_rng(0).normal(size=(500, 3)).astype("float32") * 200
+    layer, ends = model.get_layer("output"), []
+    for sign in (-1, 1):  # the hidden layer gives large numbers, none negative: these weights drive to either end
+        layer.set_weights([np.full(weights.shape, sign, "float32") for weights in layer.get_weights()])
+        ends.append(np.array(model(x)))
+    assert np.min(ends) >= low
+    assert np.max(ends) <= high
     if high < np.inf:  # and reaches them
-        np.testing.assert_allclose([y.min(), y.max()], [low, high], atol=0.05 * (high - low))
+        np.testing.assert_allclose([ends[0].min(), ends[1].max()], [low, high], atol=0.05 * (high - low))
 
 
 @pytest.mark.parametrize(
