@@ -15,6 +15,7 @@ import logging
 import types
 import warnings
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -305,13 +306,21 @@ def _check_shadow(config: Any, file: h5py.File, path: Path) -> None:
     kind = {"Sequential": keras.Sequential, "Functional": keras.Model, "Model": keras.Model}.get(config["class_name"])
     if kind is None:  # a registered class of the running program's own
         return
-    with keras.StatelessScope(initialize_variables=False):
-        shadow = kind.from_config(copy.deepcopy(config["config"]))
+
+    def build() -> tuple[list[str], int]:
+        with keras.StatelessScope(initialize_variables=False):
+            shadow = kind.from_config(copy.deepcopy(config["config"]))
+        asked = sum(int(np.prod(weight.shape, dtype=np.int64)) for weight in shadow.weights)
+        return [layer.name for layer in shadow.layers], asked
+
+    # Keras remembers the weights that are not made yet, a list a thread, and makes them all when the thread builds its
+    # next model: in a thread of its own they never are.
+    with ThreadPoolExecutor(1) as thread:
+        own, asked = thread.submit(build).result()
     # Keras gives weights to layers by their place in a list: a list in another order would swap them in silence.
-    listed, own = _names(file["model_weights"], "layer_names"), [layer.name for layer in shadow.layers]
+    listed = _names(file["model_weights"], "layer_names")
     if sorted(listed) == sorted(own) and listed != own:
         raise UserError("refused: the file lists its layers in another order than the model", place=str(path))
-    asked = sum(int(np.prod(weight.shape, dtype=np.int64)) for weight in shadow.weights)
     held = sum(int(item.size) for _, item in _datasets(file["model_weights"]))
     if asked > held:
         raise UserError(f"the model has {asked:,} weights, the file holds {held:,} of them", place=str(path))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import pickle
+import resource
 import signal
 import subprocess
 import sys
@@ -58,6 +59,17 @@ storage.save(model, path)
 class Doubled(LAYERS.Layer):
     def call(self, inputs: Any) -> Any:
         return inputs * 2
+
+
+class Nested(keras.Model):
+    """Keras makes the weights of such a model when it is first called, with all others that it has put off."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = LAYERS.Dense(2)
+
+    def call(self, inputs: Any) -> Any:
+        return self.inner(inputs)
 
 
 @keras.saving.register_keras_serializable("tests")
@@ -327,6 +339,14 @@ def no_layers(layers: list[Any]) -> None:
 def test_a_configuration_that_could_do_harm_is_refused(saved: Path, change: Any, words: str) -> None:
     with pytest.raises(UserError, match=words):
         storage.load(configured(saved, change))
+
+
+def test_a_huge_model_that_was_refused_is_not_made_later_either(saved: Path) -> None:
+    with pytest.raises(UserError, match="the file holds 21"):
+        storage.load(configured(saved, lambda layers: layers[1]["config"].update(units=100_000_000)))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    Nested()(np.zeros((1, 3), "float32"))
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500_000  # KiB; the layer would take 1.2 GB
 
 
 def first_kernel(file: h5py.File) -> tuple[h5py.Group, str]:
