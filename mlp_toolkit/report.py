@@ -118,7 +118,7 @@ def _test_pictures(task: str, predictions: pd.DataFrame) -> list[Callable[[Axes]
     targets = [name for name in predictions if str(name) == "target" or str(name).startswith("target_")]
     if task == "regression":
         suffixes = [str(name).removeprefix("target") for name in targets]
-        return [lambda axes, s=s: _scatter(axes, predictions, s) for s in suffixes[:8]]  # type: ignore[misc]
+        return [lambda axes, s=s: _scatter(axes, predictions, s) for s in suffixes[:8]]  # type: ignore[misc]  # a default in a lambda
     if task == "multilabel":
         return [lambda axes: _labels(axes, predictions, [str(name) for name in targets])]
     confusion = [lambda axes: _confusion(axes, predictions)] if predictions["target"].nunique() <= MOST_CLASSES else []

@@ -273,7 +273,7 @@ def _train(
         training.assign(network, values)
     validation = (rows["validation"], data.labels("validation"))
     if data.weights is not None:
-        validation = (*validation, data.part_weights("validation"))  # type: ignore[assignment]
+        validation = (*validation, data.part_weights("validation"))  # type: ignore[assignment]  # two or three arrays
     started = time.monotonic()
     _, state = training.train(
         network,
