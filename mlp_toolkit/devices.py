@@ -1,39 +1,115 @@
-"""Where a network is trained."""
+"""Where a network is trained: on one device, or on several that share each batch.
+
+What is here has run on processors only, several logical ones among them; no GPU was at hand.
+"""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from typing import Any
 
 from mlp_toolkit.errors import UserError, listing
 
 
 @contextlib.contextmanager
-def placed(device: str) -> Iterator[None]:
+def placed(device: str) -> Iterator[list[str]]:
     """Runs the block on a device.
 
     Args:
-        device: auto (TensorFlow's choice: the first GPU where there is one), cpu, gpu (the first) or gpu:N.
+        device: auto (TensorFlow's choice: the first GPU where there is one), cpu, gpu (the first), gpu:N, or all: every
+            GPU, or every logical processor where there is no GPU.
+
+    Yields:
+        The devices to mirror a network on: several for `all`, else none.
 
     Raises:
         UserError: The device is not visible; the message lists those that are.
     """
     from mlp_toolkit.startup import tf
 
-    if device == "auto":
-        yield
-        return
     kind, _, number = str(device).partition(":")
     visible = tf.config.list_logical_devices()
     names = [f"{d.device_type.lower()}:{d.name.rsplit(':', 1)[-1]}" for d in visible]
     wanted = f"{kind}:{number or 0}"
+    if device in ("auto", "all"):
+        same = [name for name in names if name.startswith("gpu")] or [name for name in names if name.startswith("cpu")]
+        yield same if device == "all" and len(same) > 1 else []
+        return
     if kind not in ("cpu", "gpu") or wanted not in names:
         raise UserError(
             "no such device",
             place="device",
             found=device,
-            allowed=["auto", *names],
+            allowed=["auto", "all", *names],
             remedy=f"TensorFlow sees: {listing(names)}.",
         )
     with tf.device(f"/{wanted}"):
-        yield
+        yield []
+
+
+def mirrored(model: Any, names: list[str], batch_size: int) -> Any:
+    """A copy of a compiled model whose variables are mirrored on several devices, in the same state.
+
+    Batch normalization counts over the whole batch there, as it does on one device.
+
+    Args:
+        model: The model; it stays as it is.
+        names: Devices, for instance gpu:0 and gpu:1.
+        batch_size: Rows of a step, over all devices.
+
+    Raises:
+        UserError: The batch cannot be parted equally, or the model cannot be copied, or not trained that way.
+    """
+    from mlp_toolkit.startup import keras, tf
+
+    if batch_size % len(names):
+        raise UserError(
+            f"a batch of {batch_size} rows cannot be parted equally among {len(names)} devices",
+            place="device: all",
+            remedy=f"Take a batch size that {len(names)} divides: {-(-batch_size // len(names)) * len(names)}.",
+        )
+    clipping = [name for name in ("clipnorm", "global_clipnorm", "clipvalue") if getattr(model.optimizer, name, None)]
+    if clipping:
+        raise UserError(
+            f"{clipping[0]} on several devices would clip each device's share of the gradient, not the gradient",
+            place="device: all",
+            remedy="Train on one device, or without clipping.",
+        )
+
+    def copied(layer: Any) -> Any:
+        config = layer.get_config()
+        if isinstance(layer, keras.layers.BatchNormalization):
+            config["synchronized"] = True
+        return type(layer).from_config(config)
+
+    # Sums are made on one device. The strategy's own choice for several processors, collective operations, may meet in
+    # different order on different devices where batch normalization and gradients are summed in one step.
+    strategy = tf.distribute.MirroredStrategy(
+        [name.upper() for name in names], cross_device_ops=tf.distribute.ReductionToOneDevice()
+    )
+    with strategy.scope():
+        try:
+            copy = keras.models.clone_model(model, clone_function=copied)
+            copy.compile_from_config(model.get_compile_config())
+        except (TypeError, ValueError, NotImplementedError, AttributeError) as error:
+            raise UserError(
+                f"this model cannot be copied to several devices: {str(error).splitlines()[0]}",
+                place="device: all",
+                remedy="Train it on one device, or build and compile it from registered Keras objects.",
+            ) from None
+        copy.optimizer.build(copy.trainable_variables)
+    for theirs, own in zip(_state(model), _state(copy), strict=True):
+        own.assign(theirs.numpy())
+    return copy
+
+
+def unmirrored(copy: Any, model: Any) -> None:
+    """Brings a model into the state of its mirrored copy."""
+    for theirs, own in zip(_state(copy), _state(model), strict=True):
+        own.assign(theirs.numpy())
+
+
+def _state(model: Any) -> list[Any]:
+    model.optimizer.build(model.trainable_variables)
+    return [*model.variables, *model.optimizer.variables]

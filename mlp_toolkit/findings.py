@@ -67,7 +67,8 @@ def _problem(item: dict[str, Any], values: dict[str, Any], file: Path, layers: l
         allowed = [name.strip("'") for name in str(context["expected"]).replace(" or ", ", ").split(", ")]
         return UserError(f"{key} is not one of the allowed values", place=place, found=_null(found), allowed=allowed)
     if kind == "string_pattern_mismatch" and path[-1:] == ("device",):
-        return UserError(f"{key}: unknown device", place=place, found=found, allowed=["auto", "cpu", "gpu", "gpu:N"])
+        allowed = ["auto", "cpu", "gpu", "gpu:N", "all"]
+        return UserError(f"{key}: unknown device", place=place, found=found, allowed=allowed)
     if kind == "shape":
         return UserError(f"{key} has the wrong type", place=place, found=typed(found), allowed=str(item["msg"]))
     return UserError(f"{key} has a wrong value", place=place, found=typed(found), allowed=_expected(item))

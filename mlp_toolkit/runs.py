@@ -271,30 +271,29 @@ def _train(
         for callback in callbacks:
             replay(callback, network, state.history)
         training.assign(network, values)
-    validation = (rows["validation"], data.labels("validation"))
-    if data.weights is not None:
-        validation = (*validation, data.part_weights("validation"))  # type: ignore[assignment]  # two or three arrays
-    started = time.monotonic()
-    _, state = training.train(
+    learned = training.resident(
         network,
         rows["train"],
         data.labels("train"),
-        validation_data=validation,
-        epochs=train.epochs,
-        batch_size=train.batch_size,
-        shuffle=True,
-        seed=spec.seed,
         class_weight=train.class_weight,
         sample_weight=data.part_weights("train"),
-        augmentation=train.augmentation,
-        early_stopping=train.early_stopping.model_dump() if train.early_stopping else None,
+        classes=data.target.classes or None,
+        seed=spec.seed,
+    )
+    validation = (rows["validation"], data.labels("validation"), data.part_weights("validation"))
+    started = time.monotonic()
+    _, state = training.train(
+        network,
+        learned,
+        training.resident_validation(network, validation),
+        epochs=train.epochs,
+        batch_size=train.batch_size,
+        early_stopping=train.early_stopping.patience if train.early_stopping else None,
         callbacks=callbacks,
         device=train.device,
-        checkpoint=None,
         verbose=verbose,
-        classes=data.target.classes or None,
         resume_from=state,
-        after_epoch=lambda progressed: checkpoint.write(network, progressed),
+        after_epoch=checkpoint.write,
         restore_best=True,
     )
     return build_model_file(network, data.encoding, data.target), state.history, state, time.monotonic() - started

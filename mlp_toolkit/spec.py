@@ -319,7 +319,7 @@ class Train(Part):
     )
     early_stopping: EarlyStopping | None
     augmentation: Annotated[Any, BeforeValidator(_not_yet)]
-    device: Annotated[str, Field(pattern=r"^(auto|cpu|gpu|gpu:\d{1,3})$")]
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|gpu|gpu:\d{1,3}|all)$")]
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"]
 
 

@@ -7,13 +7,14 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from pydantic import ValidationError
 
 from mlp_toolkit import arrays, catalog, devices, epoch, progress, spec, storage
 from mlp_toolkit import weights as weighting
+from mlp_toolkit.blocks import Resident, Rows
 from mlp_toolkit.errors import UserError
 from mlp_toolkit.model import loss_name
 from mlp_toolkit.startup import keras
@@ -93,95 +94,121 @@ def fit(
             restore the best epoch, optimizer included; a number, `{"patience": 10}`, or None: all epochs, last state.
             A loss that is not finite ends training in any case, and restores the best epoch before it.
         callbacks: Keras callbacks.
-        device: auto, cpu, gpu or gpu:N.
+        device: auto, cpu, gpu, gpu:N, or all: several devices share each batch (`tf.distribute.MirroredStrategy`).
         checkpoint: An .h5 file that always holds the best epoch so far.
         verbose: auto, 0 (nothing), 1 (a bar), 2 (lines).
 
     Returns:
-        A `keras.callbacks.History`.
+        A `keras.callbacks.History`. Its attribute `engine` says what trained: `xla` or `graph` (both compiled) or
+        `steps` (a call for every batch).
 
     Raises:
         UserError: An argument is wrong; nothing has been trained then.
     """
+    schedule = _Schedule.checked(epochs, batch_size, early_stopping)
+    if augmentation is not None:
+        raise UserError("augmentation is not available in this version", place="fit: augmentation")
+    _check_compiled(model)
+    rows = resident(model, X, y, class_weight=class_weight, sample_weight=sample_weight, seed=seed if shuffle else None)
     history, _ = train(
-        model, X, y,
-        validation_data=validation_data, epochs=epochs, batch_size=batch_size, shuffle=shuffle, seed=seed,
-        class_weight=class_weight, sample_weight=sample_weight, augmentation=augmentation,
-        early_stopping=early_stopping, callbacks=callbacks, device=device, checkpoint=checkpoint, verbose=verbose,
-    )  # fmt: skip
+        model,
+        rows,
+        resident_validation(model, validation_data),
+        epochs=schedule.epochs,
+        batch_size=schedule.batch_size,
+        early_stopping=schedule.patience,
+        callbacks=callbacks,
+        device=device,
+        checkpoint=checkpoint,
+        verbose=verbose,
+    )
     return history
 
 
-def train(
+def resident(
     model: Any,
     X: Any,
     y: Any,
     *,
-    validation_data: tuple[Any, ...] | None,
-    epochs: int | None,
-    batch_size: int | None,
-    shuffle: bool,
-    seed: int,
-    class_weight: str | Mapping[Any, float] | None,
-    sample_weight: Any,
-    augmentation: Mapping[str, Any] | None,
-    early_stopping: int | Mapping[str, int] | None,
-    callbacks: Sequence[Any],
-    device: str,
-    checkpoint: str | Path | None,
-    verbose: Any,
+    class_weight: str | Mapping[Any, float] | None = None,
+    sample_weight: Any = None,
     classes: Sequence[Any] | None = None,
-    resume_from: Progress | None = None,
-    after_epoch: Callable[[Progress], None] | None = None,
-    restore_best: bool = False,
-) -> tuple[Any, Progress]:
-    """What `fit` does, for callers that keep a record: it can start in the middle and reports after each epoch.
+    seed: int | None = None,
+) -> Resident:
+    """Checked rows in memory.
 
-    Args beyond those of `fit`:
-        classes: Labels that `class_weight` speaks of, in the order of the class numbers.
-        resume_from: Progress of a stopped training whose variables the model already has.
-        after_epoch: Called after each epoch.
-        restore_best: End with the best epoch's state, with or without early stopping.
+    Args:
+        model: The network they are for.
+        X: As `fit` takes it.
+        y: As `fit` takes it.
+        class_weight: As `fit` takes it.
+        sample_weight: As `fit` takes it.
+        classes: Labels that `class_weight` speaks of, in the order of the class numbers; the numbers by default.
+        seed: For the order of rows; None leaves them as they stand.
+
+    Raises:
+        UserError: They do not fit the network or each other.
     """
-    defaults = catalog.config("presets/slides")["values"]["train"]
-    epochs = _whole("epochs", epochs if epochs is not None else defaults["epochs"])
-    batch_size = _whole("batch_size", batch_size if batch_size is not None else defaults["batch_size"])
-    patience = _patience(early_stopping)
-    if augmentation is not None:
-        raise UserError("augmentation is not available in this version", place="fit: augmentation")
-    if not getattr(model, "compiled", False):
-        raise UserError("the model is not compiled", remedy="Call model.compile(...), or build it with build_mlp.")
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+    if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0):
         raise UserError("a whole number of 0 or more", place="fit: seed", found=seed)
-    if checkpoint is not None:
-        storage.check_target(model, checkpoint)
-    watcher = progress.watcher(verbose)
     x, targets, output = _data(model, X, y, "X", "y")
     arrays.check_aligned(X, sample_weight, "sample_weight")
     weights = _weights(output, targets, class_weight, sample_weight, classes)
-    validation = _validation(model, validation_data)
-    _check_callbacks(callbacks, validation is not None)
-
-    state = resume_from or Progress()
-    keeper = _Keeper(state, patience, "val_loss" if validation else "loss", checkpoint, after_epoch)
     rows = [array for array in (x, targets, weights) if array is not None]
+    return Resident(rows, None if seed is None else lambda epoch: row_order(len(x), seed, epoch))
+
+
+def train(
+    model: Any,
+    rows: Rows,
+    validation: Rows | None,
+    *,
+    epochs: int,
+    batch_size: int,
+    early_stopping: int | None,
+    callbacks: Sequence[Any],
+    device: str,
+    verbose: Any,
+    checkpoint: str | Path | None = None,
+    resume_from: Progress | None = None,
+    after_epoch: Callable[[Any, Progress], None] | None = None,
+    restore_best: bool = False,
+) -> tuple[Any, Progress]:
+    """What `fit` does with rows that are ready, for callers that keep a record.
+
+    Args beyond those of `fit`:
+        rows: What the network learns from.
+        validation: What it is judged by, or None.
+        resume_from: Progress of a stopped training whose variables the model already has.
+        after_epoch: Called after each epoch with the network as it is then.
+        restore_best: End with the best epoch's state, with or without early stopping.
+    """
+    if checkpoint is not None:
+        storage.check_target(model, checkpoint)
+    watcher = progress.watcher(verbose)
+    _check_callbacks(callbacks, validation is not None)
+    state = resume_from or Progress()
+    keeper = _Keeper(state, early_stopping, "val_loss" if validation else "loss", checkpoint, after_epoch)
     try:
-        with devices.placed(device):
+        with devices.placed(device) as several:
+            trained = devices.mirrored(model, several, batch_size) if several else model
             history, state.engine = epoch.run(
-                model,
+                trained,
                 rows,
                 validation,
                 batch_size=batch_size,
                 validation_batch_size=max(batch_size, 1024),
                 initial_epoch=state.epochs,
-                epochs=state.epochs if state.over(patience) else epochs,
-                order=lambda number: row_order(len(x), seed, number) if shuffle else None,
+                epochs=state.epochs if state.over(early_stopping) else epochs,
                 callbacks=[*callbacks, keeper, *([watcher] if watcher else [])],
             )
+            if several:
+                devices.unmirrored(trained, model)
     finally:
         if watcher:
             watcher.close()
-    if (patience or restore_best or state.diverged()) and state.best:
+    history.engine = state.engine
+    if (early_stopping or restore_best or state.diverged()) and state.best:
         assign(model, state.best)
     return history, state
 
@@ -216,7 +243,7 @@ class _Keeper(keras.callbacks.Callback):
         patience: int | None,
         watched: str,
         checkpoint: str | Path | None,
-        after_epoch: Callable[[Progress], None] | None,
+        after_epoch: Callable[[Any, Progress], None] | None,
     ) -> None:
         super().__init__()
         self.state, self.patience, self.watched = state, patience, watched
@@ -244,7 +271,25 @@ class _Keeper(keras.callbacks.Callback):
         if state.over(self.patience):
             self.model.stop_training = True
         if self.after_epoch is not None:
-            self.after_epoch(state)
+            self.after_epoch(self.model, state)
+
+
+class _Schedule(NamedTuple):
+    """How long and in what steps `fit` trains."""
+
+    epochs: int
+    batch_size: int
+    patience: int | None
+
+    @classmethod
+    def checked(cls, epochs: Any, batch_size: Any, early_stopping: Any) -> _Schedule:
+        """The arguments of `fit`, checked; None takes the preset slides'."""
+        defaults = catalog.config("presets/slides")["values"]["train"]
+        return cls(
+            _whole("epochs", epochs if epochs is not None else defaults["epochs"]),
+            _whole("batch_size", batch_size if batch_size is not None else defaults["batch_size"]),
+            _patience(early_stopping),
+        )
 
 
 def _whole(name: str, value: object) -> int:
@@ -265,6 +310,11 @@ def _patience(early_stopping: Any) -> int | None:
             place="fit: early_stopping",
             found=early_stopping,
         ) from None
+
+
+def _check_compiled(model: Any) -> None:
+    if not getattr(model, "compiled", False):
+        raise UserError("the model is not compiled", remedy="Call model.compile(...), or build it with build_mlp.")
 
 
 def _check_callbacks(callbacks: Sequence[Any], validated: bool) -> None:
@@ -374,17 +424,18 @@ def _check_loss(loss: Any, output: arrays.Output) -> None:
         )
 
 
-def _validation(model: Any, data: tuple[Any, ...] | None) -> tuple[np.ndarray, ...] | None:
+def resident_validation(model: Any, data: tuple[Any, ...] | None) -> Resident | None:
+    """Checked validation rows in memory, from (X, y) or (X, y, sample_weight)."""
     if data is None:
         return None
     if not isinstance(data, tuple | list) or len(data) not in (2, 3):
         raise UserError("validation_data is (X, y) or (X, y, sample_weight)", place="fit: validation_data")
     x, y, _ = _data(model, data[0], data[1], "validation X", "validation y")
     if len(data) == 2 or data[2] is None:
-        return x, y
+        return Resident((x, y))
     arrays.check_aligned(data[0], data[2], "the validation weights")
     weights = weighting.check_sample_weight(data[2], len(x))
-    return (x, y) if weights is None else (x, y, weights)
+    return Resident((x, y) if weights is None else (x, y, weights))
 
 
 def _weights(

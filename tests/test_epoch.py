@@ -36,7 +36,7 @@ def difference(one, other):
 @pytest.mark.parametrize("optimizer", TAUGHT)
 def test_weights_are_those_of_keras_fit(rows, optimizer, monkeypatch):
     x, y, weights = rows
-    monkeypatch.setattr(epoch, "STEPS_THAT_PAY_FOR_XLA", 0)
+    monkeypatch.setattr(epoch, "XLA_SECONDS_TO_COMPILE", 0)
     for batch_norm in (False, True):
         ours, keras_own = (
             build_mlp("binary", n_features=6, hidden=[8], optimizer=optimizer, batch_norm=batch_norm, seed=0)

@@ -16,7 +16,7 @@ from mlp_toolkit import storage
 from mlp_toolkit.errors import UserError
 from mlp_toolkit.model import build_mlp
 from mlp_toolkit.startup import keras
-from mlp_toolkit.training import Progress, fit, row_order, snapshot, train
+from mlp_toolkit.training import Progress, fit, resident, resident_validation, row_order, snapshot, train
 
 LAYERS = keras.layers
 RANDOM = np.random.default_rng(0)
@@ -219,24 +219,21 @@ def test_a_loss_that_is_not_finite_ends_training_and_says_why(
         assert "no good epoch" in caplog.text or "restored" in caplog.text
 
 
-def resumable(**options: Any) -> dict[str, Any]:
-    usual = dict.fromkeys(
-        ["validation_data", "class_weight", "sample_weight", "augmentation", "early_stopping", "checkpoint"]
-    )
-    fixed = {"epochs": 6, "batch_size": 16, "shuffle": True, "seed": 5, "callbacks": (), "device": "auto", "verbose": 0}
-    return usual | fixed | options
+def resumable(model: Any, **options: Any) -> Any:
+    rows = resident(model, X, VALUES, seed=5)
+    usual = {"epochs": 6, "batch_size": 16, "early_stopping": None, "callbacks": (), "device": "auto", "verbose": 0}
+    held_out = resident_validation(model, options.pop("validation_data", None))
+    return train(model, rows, held_out, **{**usual, **options})
 
 
 def test_a_training_that_goes_on_equals_the_one_that_never_stopped() -> None:
     whole, first, second = (network(dropout=0.3) for _ in range(3))
-    _, expected = train(whole, X, VALUES, **resumable())
-    _, stopped = train(first, X, VALUES, **resumable(epochs=2))
+    _, expected = resumable(whole)
+    _, stopped = resumable(first, epochs=2)
     for variable, value in zip([*second.variables, *second.optimizer.variables], snapshot(first), strict=True):
         variable.assign(value)
     seen: list[int] = []
-    _, state = train(
-        second, X, VALUES, **resumable(resume_from=stopped, after_epoch=lambda progress: seen.append(progress.epochs))
-    )
+    _, state = resumable(second, resume_from=stopped, after_epoch=lambda _, progress: seen.append(progress.epochs))
     assert seen == [3, 4, 5, 6]
     assert state.history == expected.history
     assert state.best_epoch == expected.best_epoch
@@ -246,9 +243,9 @@ def test_a_training_that_goes_on_equals_the_one_that_never_stopped() -> None:
 
 def test_a_training_that_was_over_does_not_go_on() -> None:
     model, options = overfitting()
-    _, state = train(model, X, VALUES, **resumable(**options, early_stopping=2))
+    _, state = resumable(model, **options, early_stopping=2)
     after = snapshot(model)
-    _, again = train(model, X, VALUES, **resumable(**options, early_stopping=2, resume_from=state))
+    _, again = resumable(model, **options, early_stopping=2, resume_from=state)
     assert again.epochs == state.epochs < 20
     for a, b in zip(after, snapshot(model), strict=True):
         np.testing.assert_array_equal(a, b)

@@ -1,0 +1,125 @@
+"""Rows as the engines take them, block by block: all of them resident in memory, or read ahead from files."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from mlp_toolkit.startup import tf
+
+Arrays = tuple[Any, ...]  # x, y and perhaps row weights, (rows, …) each
+
+
+class Rows(Protocol):
+    """What an engine trains or validates on.
+
+    Attributes:
+        rows: How many there are.
+        block_rows: Rows of a block; the last block of an epoch holds what is left.
+        first: A few of the rows, for their shapes and types.
+    """
+
+    rows: int
+    block_rows: int
+    first: Arrays
+
+    def blocks(self, epoch: int) -> Iterator[Arrays]:
+        """All rows once, in the order of an epoch, counted from 0."""
+
+
+class Resident:
+    """Rows that fit in memory: one block.
+
+    Args:
+        arrays: x, y and perhaps row weights.
+        order: The order of rows in an epoch; None for the rows as they stand.
+    """
+
+    def __init__(self, arrays: Sequence[np.ndarray], order: Callable[[int], np.ndarray] | None = None) -> None:
+        self.rows = self.block_rows = len(arrays[0])
+        self.first = tuple(array[:1] for array in arrays)
+        self._arrays: Arrays = tuple(arrays)
+        self._placed = False
+        self._order = order
+
+    def blocks(self, epoch: int) -> Iterator[Arrays]:
+        """The block, on the device that trains.
+
+        One shuffled copy an epoch costs 3 % of it at 500,000 rows; gathering every batch costs 10 to 30 %.
+        """
+        if not self._placed:
+            self._arrays, self._placed = tuple(tf.constant(array) for array in self._arrays), True
+        if self._order is None:
+            yield self._arrays
+        else:
+            order = self._order(epoch)
+            yield tuple(tf.gather(array, order) for array in self._arrays)
+
+
+class Streamed:
+    """Rows that are read while the network trains on those before them.
+
+    Args:
+        rows: How many there are.
+        block_rows: Rows of every block but the last.
+        first: A few of the rows.
+        read: Gives the blocks of an epoch.
+    """
+
+    def __init__(
+        self, rows: int, block_rows: int, first: Arrays, read: Callable[[int], Iterator[Sequence[np.ndarray]]]
+    ) -> None:
+        self.rows, self.block_rows, self.first = rows, min(block_rows, rows), first
+        self._read = read
+
+    def blocks(self, epoch: int) -> Iterator[Arrays]:
+        """The blocks, each read while the one before it is in use."""
+        for arrays in _ahead(self._read(epoch)):
+            yield tuple(tf.constant(array) for array in arrays)
+
+
+_END = object()
+
+
+def _ahead(items: Iterator[Any]) -> Iterator[Any]:
+    """The items, made in a thread of their own, one ahead of their use. An error in making one is raised here."""
+    waiting: queue.Queue[Any] = queue.Queue(maxsize=1)
+    abandoned = threading.Event()
+
+    def hand_over(item: Any) -> bool:
+        while not abandoned.is_set():
+            try:
+                waiting.put(item, timeout=0.1)
+            except queue.Full:
+                continue
+            return True
+        return False
+
+    def work() -> None:
+        try:
+            for item in items:
+                if not hand_over((item, None)):
+                    return
+        except BaseException as error:  # raised again by whoever uses the items
+            hand_over((None, error))
+        else:
+            hand_over((_END, None))
+
+    thread = threading.Thread(target=work, name="mlp_toolkit reader", daemon=True)
+    thread.start()
+    try:
+        while True:
+            item, error = waiting.get()
+            if error is not None:
+                raise error
+            if item is _END:
+                return
+            yield item
+            del item  # not kept while the next one is waited for
+    finally:
+        abandoned.set()
+        thread.join()
