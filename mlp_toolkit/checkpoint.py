@@ -15,6 +15,7 @@ from mlp_toolkit import storage, training
 from mlp_toolkit.dataset import Dataset
 from mlp_toolkit.errors import UserError
 from mlp_toolkit.recipe import Resolved
+from mlp_toolkit.streaming import Stream
 
 # A checkpoint waits until training took this many times as long as the last checkpoint did: it costs 3 % at most.
 TRAINING_PER_CHECKPOINT = 33
@@ -23,11 +24,12 @@ TRAINING_PER_CHECKPOINT = 33
 class Checkpoint:
     """`checkpoint.h5`: what training depends on, and whose training it is."""
 
-    def __init__(self, path: Path, resolved: Resolved, data: Dataset) -> None:
+    def __init__(self, path: Path, resolved: Resolved, data: Dataset | Stream) -> None:
         self.path = path
         told = {key: value for key, value in resolved.values.items() if key not in ("name", "metrics")}
         told["data"] = {"fingerprint": data.fingerprint, "target": resolved.spec.data.targets}
         told["data"]["split"] = str(resolved.values["data"]["split"])
+        told["data"]["stream"] = isinstance(data, Stream)
         told["data"]["kinds"] = dict(data.kinds.by_column)
         self.identity = hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
         self.last, self.cost = time.monotonic(), 0.0

@@ -3,21 +3,46 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from mlp_toolkit import features, readers
 from mlp_toolkit.errors import UserError, listing, nearest, shorten
-from mlp_toolkit.spec import Recipe, Split
+from mlp_toolkit.spec import Data, Recipe, Split
 from mlp_toolkit.splitting import split_rows
-from mlp_toolkit.targets import Target, complete, fit_target, read_targets
+from mlp_toolkit.targets import Spread, Target, complete, fit_target, read_targets
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+class Piece(NamedTuple):
+    """Some rows of a part.
+
+    Attributes:
+        frame: Feature columns as read.
+        values: (rows, outputs) in the target's units, or class numbers from 0, or 0 and 1 for labels.
+        weights: (rows,) of the `sample_weight` column, or None.
+        row_numbers: For each row its number in the file it came from, from 0.
+    """
+
+    frame: pd.DataFrame
+    values: np.ndarray
+    weights: np.ndarray | None
+    row_numbers: np.ndarray
+
+    def head(self) -> Piece:
+        """Its first row."""
+        return Piece(
+            self.frame[:1],
+            self.values[:1],
+            None if self.weights is None else self.weights[:1],
+            self.row_numbers[:1],
+        )
 
 
 @dataclass(frozen=True)
@@ -47,6 +72,16 @@ class Dataset:
     row_numbers: np.ndarray
     fingerprint: str
     notes: tuple[str, ...]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Rows of each part."""
+        return {part: len(rows) for part, rows in self.parts.items()}
+
+    def pieces(self, part: str) -> Iterator[Piece]:
+        """The rows of a part."""
+        rows = self.parts[part]
+        yield Piece(self.frame.iloc[rows], self.values[rows], self.part_weights(part), self.row_numbers[rows])
 
     def labels(self, part: str) -> np.ndarray:
         """Encoded targets of a part."""
@@ -116,7 +151,7 @@ def load(recipe: Recipe, place: str = "recipe") -> Dataset:
     table = readers.read(data.path) if data.path else readers.read_dataset(str(data.dataset))
     notes += table.notes
     sources, fingerprints = [("", table.frame)], [table.fingerprint]
-    for part, path in _files(data.split, data.test_path):
+    for part, path in part_files(data):
         other = readers.read(path)
         sources.append((part, other.frame))
         fingerprints.append(other.fingerprint)
@@ -133,18 +168,19 @@ def load(recipe: Recipe, place: str = "recipe") -> Dataset:
     elif recipe.task == "multiclass":
         notes.append(f"{len(classes)} classes: {listing(map(repr, classes), 12)}")
 
-    weights = _weights(frame, data.sample_weight)
+    weights = row_weights(frame, data.sample_weight)
     parts = split_rows(recipe, frame, given_part, values, notes)
     if weights is not None and not weights[parts["train"]].any():
         raise UserError(f"all weights in {data.sample_weight!r} are 0 among the training rows")
-    kinds = _kinds(recipe, frame)
+    kinds = column_kinds(recipe, frame)
     notes += kinds.notes
     used = [name for name, kind in kinds.by_column.items() if kind != "ignore"]
     if not used:
         raise UserError("no feature is left to learn from: every column is ignored", place=place)
     encoding = features.fit_encoding(frame.iloc[parts["train"]], kinds)
     _note_twins(frame[used], parts, notes)
-    target = fit_target(recipe, values[parts["train"]], values, classes)
+    spread = Spread.of(values[parts["train"]], values) if recipe.task == "regression" else None
+    target = fit_target(recipe, spread, classes)
     fingerprint = (
         hashlib.sha256("".join(fingerprints).encode()).hexdigest() if len(fingerprints) > 1 else fingerprints[0]
     )
@@ -162,14 +198,14 @@ def load(recipe: Recipe, place: str = "recipe") -> Dataset:
     )
 
 
-def _files(split: Split | str, test_path: str | None) -> list[tuple[str, str]]:
+def part_files(data: Data) -> list[tuple[str, str]]:
     """Parts that have files of their own."""
-    files = [("test", test_path)] if test_path else []
-    if isinstance(split, Split):
-        if isinstance(split.validation, str):
-            files.append(("validation", split.validation))
-        if isinstance(split.test, str) and not test_path:
-            files.append(("test", split.test))
+    files = [("test", data.test_path)] if data.test_path else []
+    if isinstance(data.split, Split):
+        if isinstance(data.split.validation, str):
+            files.append(("validation", data.split.validation))
+        if isinstance(data.split.test, str) and not data.test_path:
+            files.append(("test", data.split.test))
     return files
 
 
@@ -190,7 +226,8 @@ def _stack(sources: list[tuple[str, pd.DataFrame]]) -> tuple[pd.DataFrame, np.nd
     return readers.normalise(pd.DataFrame(stacked)), given, numbers
 
 
-def _weights(frame: pd.DataFrame, name: str | None) -> np.ndarray | None:
+def row_weights(frame: pd.DataFrame, name: str | None) -> np.ndarray | None:
+    """The column of row weights as float32; None without a name."""
     if name is None:
         return None
     weights = features.to_numbers(frame[name], name)
@@ -200,12 +237,10 @@ def _weights(frame: pd.DataFrame, name: str | None) -> np.ndarray | None:
         raise UserError(
             f"weights in {name!r} must be numbers of 0 or more; row {frame.index[row]} holds {weights[row]:g}"
         )
-    if weights.sum() == 0:
-        raise UserError(f"all weights in {name!r} are 0")
     return weights.astype(np.float32)
 
 
-def _kinds(recipe: Recipe, frame: pd.DataFrame) -> features.Kinds:
+def column_kinds(recipe: Recipe, frame: pd.DataFrame) -> features.Kinds:
     """Kinds of the feature columns; target, weight and split columns are no features."""
     data = recipe.data
     taken = {*data.targets, data.sample_weight, data.split if isinstance(data.split, str) else None}

@@ -159,8 +159,7 @@ class _Steps:
         # Not `train_on_batch`: it forgets the epoch's metrics at every batch.
         self._train, self._test = _for_each_device(model, model.train_step), _for_each_device(model, model.test_step)
         if not model.run_eagerly:
-            self._train = tf.function(self._train, reduce_retracing=True)
-            self._test = tf.function(self._test, reduce_retracing=True)
+            self._train, self._test = tf.function(self._train), tf.function(self._test)
 
     def train(self, epoch: int, told: Any) -> dict[str, float]:
         """One epoch; its logs."""
@@ -295,10 +294,12 @@ def _build(model: Any, first: Arrays) -> None:
     strategy = model.distribute_strategy
     with strategy.scope():
         model.optimizer.build(model.trainable_variables)
-        if _devices(model) == 1:
-            build()
-        else:
-            tf.function(lambda: strategy.run(build))()
+        said, level = tf.get_logger(), tf.get_logger().level
+        said.setLevel(logging.ERROR)  # TensorFlow warns that a strategy is slow outside of a graph: this is one row
+        try:
+            strategy.run(build)
+        finally:
+            said.setLevel(level)
     model.reset_metrics()
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime
 import functools
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -16,9 +17,12 @@ import numpy as np
 
 from mlp_toolkit import catalog
 from mlp_toolkit.errors import UserError, listing, nearest, shorten
+from mlp_toolkit.readers import FEW_ROWS
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    Column = pd.Series[Any] | np.ndarray
 
 # The numbers a date becomes, in this order; the layer `DateParts` computes the same.
 DATE_PARTS = ("day number", "year", "month", "day", "weekday", "hour")
@@ -116,7 +120,7 @@ def _infer(column: pd.Series[Any], name: str) -> tuple[str, str | None]:
     rows = len(column)
     if pd.api.types.is_numeric_dtype(column.dtype):
         return _infer_number(column.to_numpy(), name)
-    codes, texts = _distinct(column)
+    codes, texts = distinct(column)
     counts: dict[str, int] = dict.fromkeys(texts, 0)
     for text, count in zip(texts, np.bincount(codes[codes >= 0], minlength=len(texts)).tolist(), strict=True):
         counts[text] += count
@@ -150,13 +154,19 @@ def _infer(column: pd.Series[Any], name: str) -> tuple[str, str | None]:
     return "categorical", note
 
 
-def _distinct(column: pd.Series[Any]) -> tuple[np.ndarray, list[str]]:
+def distinct(column: Column) -> tuple[np.ndarray, list[str]]:
     """For each row the position of its text among the texts of the column, -1 where missing; and those texts.
 
     Texts carry no blanks around them, so one may stand twice. Work on them is done once, however many rows there are.
     """
     import pandas as pd
 
+    if len(column) <= FEW_ROWS:  # what `factorize` does, in less than the 30 µs that it takes to start
+        values = np.asarray(column, object)
+        places: dict[Any, int] = {}
+        rows = zip(values.tolist(), pd.isna(values).tolist(), strict=True)
+        codes = np.array([-1 if gap else places.setdefault(value, len(places)) for value, gap in rows], np.intp)
+        return codes, [str(value).strip(BLANK) for value in places]
     codes, found = pd.factorize(column)
     return codes, [str(value).strip(BLANK) for value in found.tolist()]
 
@@ -168,7 +178,8 @@ def _infer_number(values: np.ndarray, name: str) -> tuple[str, str | None]:
         return "ignore", "ignored: no values"
     if len(known) == len(values) and (known == known[0]).all():
         return "ignore", f"ignored: the same value {known[0]:g} in every row"
-    if len(values) > 50 and len(known) == len(values) and (np.diff(known.astype(float)) == 1).all():
+    # Few gaps are allowed: rows without a target are left out, and of large files a few stretches are looked at.
+    if len(values) > 50 and len(known) == len(values) and (np.diff(known.astype(float)) == 1).mean() > 0.999:
         return "ignore", "ignored: counts the rows"
     return "numeric", None
 
@@ -194,9 +205,10 @@ def check_size(values: np.ndarray, name: str, rows: pd.Index[Any] | None = None)
         name: The column they stand in.
         rows: Names of the rows, for the message; their numbers by default.
     """
-    too_large = np.flatnonzero(
-        np.abs(np.nan_to_num(values.astype(np.float64), posinf=np.inf, neginf=-np.inf)) > LARGEST
-    )
+    with np.errstate(invalid="ignore"):
+        if np.fmax.reduce(values, initial=0) <= LARGEST and np.fmin.reduce(values, initial=0) >= -LARGEST:
+            return
+    too_large = np.flatnonzero(np.abs(values) > LARGEST)
     if len(too_large):
         first = too_large[0]
         raise UserError(
@@ -227,7 +239,7 @@ def _parse_numbers(texts: Sequence[str]) -> list[float | None]:
     return [to_number(text) for text in texts]
 
 
-def to_numbers(column: pd.Series[Any], name: str) -> np.ndarray:
+def to_numbers(column: Column, name: str) -> np.ndarray:
     """A column as float64, NaN where missing.
 
     Raises:
@@ -235,16 +247,19 @@ def to_numbers(column: pd.Series[Any], name: str) -> np.ndarray:
     """
     import pandas as pd
 
-    if pd.api.types.is_numeric_dtype(column.dtype):
+    if isinstance(column, np.ndarray) and column.dtype.kind in "iufb":
+        return np.asarray(column, np.float64)
+    if not isinstance(column, np.ndarray) and pd.api.types.is_numeric_dtype(column.dtype):
         return column.to_numpy(np.float64, na_value=np.nan)
     rules = catalog.config("features")
     words: dict[str, float] = dict.fromkeys(rules["missing_values"], np.nan)
     words.update({word: float(value) for word, value in rules["boolean_words"].items()})
-    codes, texts = _distinct(column)
+    codes, texts = distinct(column)
     numbers = _parse_numbers([str(words.get(text, text)) for text in texts])
     if None in numbers:
         odd = numbers.index(None)
-        row = column.index[int(np.argmax(codes == odd))]
+        place = int(np.argmax(codes == odd))
+        row = place if isinstance(column, np.ndarray) else column.index[place]
         raise UserError(
             f"column {name!r} is numeric, but row {row} holds {shorten(texts[odd], 40)!r}",
             remedy=f"Mend the value, leave it empty, or say features: {{{name}: categorical}} before training.",
@@ -254,16 +269,30 @@ def to_numbers(column: pd.Series[Any], name: str) -> np.ndarray:
     )  # the code of a missing value, -1, is the last place
 
 
-def to_text(column: pd.Series[Any]) -> np.ndarray:
+def to_text(column: Column) -> np.ndarray:
     """A column as text without blanks around it, empty where missing; whole numbers without a decimal point.
 
     So `3`, `3.0` and `" 3"` are one category, whether a file, a data frame or a model's input gives them.
     """
-    missing = {*catalog.config("features")["missing_values"]}
-    codes, texts = _distinct(column)
-    plain = ["" if text in missing else re.sub(WHOLE_NUMBER, r"\1", text) for text in texts]
-    table: np.ndarray = np.array([*plain, ""], object)
+    codes, texts = distinct_texts(column)
+    table: np.ndarray = np.array([*texts, ""], object)
     return np.take(table, codes)
+
+
+def distinct_texts(column: Column) -> tuple[np.ndarray, list[str]]:
+    """What `to_text` gives, as the position of each row's text among the texts; -1 where missing."""
+    missing = {*catalog.config("features")["missing_values"]}
+    codes, texts = distinct(column)
+    return codes, ["" if text in missing else re.sub(WHOLE_NUMBER, r"\1", text) for text in texts]
+
+
+def present(column: pd.Series[Any]) -> np.ndarray:
+    """For each row whether there is a value."""
+    import pandas as pd
+
+    if pd.api.types.is_numeric_dtype(column.dtype):
+        return np.asarray(~np.isnan(column.to_numpy(np.float64, na_value=np.nan)))
+    return np.asarray(to_text(column) != "")
 
 
 def parse_date(text: str, format_: str) -> datetime.datetime | None:
@@ -318,60 +347,133 @@ def fit_encoding(frame: pd.DataFrame, kinds: Kinds) -> Encoding:
         frame: The training rows only.
         kinds: The kind of each column.
     """
-    import pandas as pd
-
-    limit = catalog.config("features")["categories_at_most"]
-    numbers = kinds.of("numeric")
-    dates = [(name, kinds.by_column[name][5:-1]) for name in kinds.of("date")]
-    columns = [to_numbers(frame[name], name).astype(np.float32) for name in numbers]
-    for name, format_ in dates:
-        columns.extend(date_numbers(to_text(frame[name]), format_).T)
-    fill, center, inverse, indicators = [], [], [], []
-    for index, column in enumerate(columns):
-        values = column.astype(np.float64)
-        absent = ~np.isfinite(values)
-        median = float(np.median(values[~absent])) if not absent.all() else 0.0
-        values[absent] = median
-        deviation = float(values.std())
-        fill.append(median)
-        center.append(float(values.mean()))
-        inverse.append(1 / deviation if deviation > 1e-12 * abs(center[-1]) else 0.0)
-        if absent.any():
-            indicators.append(index)
-    words: list[tuple[str, tuple[str, ...]]] = []
-    for name in kinds.of("categorical"):
-        counts = pd.Series(to_text(frame[name])).value_counts()  # most frequent first
-        words.append((name, tuple(sorted(str(value) for value in counts.index[:limit]))))
-    return Encoding(
-        numbers=tuple(numbers),
-        dates=tuple(dates),
-        words=tuple(words),
-        fill=tuple(fill),
-        center=tuple(center),
-        inverse_scale=tuple(inverse),
-        indicators=tuple(indicators),
-    )
+    fitter = Fitter(kinds)
+    fitter.add(frame)
+    return fitter.encoding()
 
 
-def model_inputs(frame: pd.DataFrame, encoding: Encoding) -> dict[str, np.ndarray]:
+class Fitter:
+    """Fits an encoding to rows that come piece by piece: exact counts, means and deviations; medians of a sample.
+
+    Args:
+        kinds: The kind of each column.
+        share: The share of rows that medians are taken from; 1 takes all, and the medians are exact.
+        seed: For drawing that sample.
+    """
+
+    # So many different texts of one column are counted; beyond, only the frequent ones go on.
+    TEXTS_COUNTED = 200_000
+
+    def __init__(self, kinds: Kinds, share: float = 1.0, seed: int = 0) -> None:
+        self.numbers = tuple(kinds.of("numeric"))
+        self.dates = tuple((name, kinds.by_column[name][5:-1]) for name in kinds.of("date"))
+        self.counts: dict[str, Counter[str]] = {name: Counter() for name in kinds.of("categorical")}
+        width = len(self.numbers) + len(DATE_PARTS) * len(self.dates)
+        self.known, self.absent = np.zeros(width), np.zeros(width)
+        self.mean, self.variance = np.zeros(width), np.zeros(width)
+        self.sample: list[np.ndarray] = []
+        self.share, self.random = share, np.random.default_rng([seed, 0])
+
+    def add(self, frame: pd.DataFrame) -> None:
+        """Takes in training rows, as `readers` gives them."""
+        import pandas as pd
+
+        columns = [to_numbers(frame[name], name).astype(np.float32) for name in self.numbers]
+        for name, format_ in self.dates:
+            columns.extend(date_numbers(to_text(frame[name]), format_).T)
+        drawn = slice(None) if self.share >= 1 else np.flatnonzero(self.random.random(len(frame)) < self.share)
+        for index, column in enumerate(columns):
+            values = column[np.isfinite(column)].astype(np.float64)
+            self.absent[index] += len(column) - len(values)
+            if len(values):
+                self._merge(index, len(values), values.mean(), values.var())
+        if columns:
+            self.sample.append(np.stack([column[drawn] for column in columns]))
+        for name, counter in self.counts.items():
+            found = pd.Series(to_text(frame[name])).value_counts()  # most frequent first
+            counter.update({str(text): int(count) for text, count in found.items()})
+            if len(counter) > self.TEXTS_COUNTED:
+                self.counts[name] = Counter(dict(counter.most_common(self.TEXTS_COUNTED // 2)))
+
+    def _merge(self, index: int, count: int, mean: float, variance: float) -> None:
+        """Two groups' means and variances become that of all (Chan, Golub and LeVeque 1979)."""
+        before = self.known[index]
+        apart = mean - self.mean[index]
+        share = count / (before + count)
+        self.mean[index] = mean if not before else self.mean[index] + share * apart
+        self.variance[index] += share * (variance - self.variance[index]) + share * (1 - share) * apart**2
+        self.known[index] += count
+
+    def encoding(self) -> Encoding:
+        """The encoding fitted to all rows so far. Means and deviations are those after filling."""
+        limit = catalog.config("features")["categories_at_most"]
+        sample = np.concatenate(self.sample, axis=1) if self.sample else np.zeros((len(self.known), 0))
+        fill, center, inverse = [], [], []
+        indicators = tuple(np.flatnonzero(self.absent).tolist())
+        for index, column in enumerate(sample):
+            finite = column[np.isfinite(column)].astype(np.float64)
+            fill.append(float(np.median(finite)) if len(finite) else 0.0)
+            if self.absent[index]:
+                self._merge(index, int(self.absent[index]), fill[-1], 0.0)
+            center.append(float(self.mean[index]))
+            deviation = float(np.sqrt(self.variance[index]))
+            inverse.append(1 / deviation if deviation > 1e-12 * abs(center[-1]) else 0.0)
+        words = (
+            (name, tuple(sorted(str(value) for value, _ in counter.most_common(limit))))
+            for name, counter in self.counts.items()
+        )
+        return Encoding(
+            numbers=self.numbers,
+            dates=self.dates,
+            words=tuple(words),
+            fill=tuple(fill),
+            center=tuple(center),
+            inverse_scale=tuple(inverse),
+            indicators=indicators,
+        )
+
+
+def model_inputs(table: pd.DataFrame | Mapping[str, np.ndarray], encoding: Encoding) -> dict[str, np.ndarray]:
     """Raw rows as a model file takes them: (rows, 1) float32 or text by column name.
+
+    Args:
+        table: Raw rows as `readers` gives them: a data frame, or its columns.
+        encoding: The model's.
 
     Raises:
         UserError: A column is missing or holds something else than in training.
     """
-    absent = [name for name in encoding.columns if name not in frame.columns]
+    absent = [name for name in encoding.columns if name not in table]
     if absent:
-        near = {name: nearest(name, frame.columns) for name in absent[:3]}
+        near = {name: nearest(name, table) for name in absent[:3]}
         hints = [f"{name!r} is perhaps {other!r}" for name, other in near.items() if other]
         raise UserError(
             f"{len(absent)} of the model's {len(encoding.columns)} columns are missing: {listing(absent)}",
             remedy="; ".join(hints) or None,
         )
-    inputs: dict[str, np.ndarray] = {}
-    for name in encoding.numbers:
-        values = to_numbers(frame[name], name)
-        check_size(values, name, frame.index)
-        inputs[name] = values.astype(np.float32)[:, None]
-    for name, _ in (*encoding.dates, *encoding.words):
-        inputs[name] = to_text(frame[name])[:, None]
-    return inputs
+    texts = [name for name, _ in (*encoding.dates, *encoding.words)]
+    inputs = dict(zip(encoding.numbers, _all_numbers(table, encoding.numbers), strict=True))
+    inputs |= zip(texts, _all_texts([table[name] for name in texts]), strict=True)
+    return {name: values[:, None] for name, values in inputs.items()}
+
+
+def _all_numbers(table: pd.DataFrame | Mapping[str, np.ndarray], names: Sequence[str]) -> list[np.ndarray]:
+    """The numbers of each column as float32."""
+    if len(table[names[0]] if names else ()) <= FEW_ROWS:  # then one look at all is faster than one at each
+        matrix = np.array([to_numbers(table[name], name) for name in names])
+        if not (np.abs(matrix) > LARGEST).any():
+            return list(matrix.astype(np.float32))
+    columns = []
+    for name in names:
+        values = to_numbers(table[name], name)
+        check_size(values, name, None if isinstance(table, Mapping) else table.index)
+        columns.append(values.astype(np.float32))
+    return columns
+
+
+def _all_texts(columns: Sequence[Column]) -> list[np.ndarray]:
+    """The texts of each column."""
+    few = all(isinstance(column, np.ndarray) and len(column) <= FEW_ROWS for column in columns)
+    if columns and few and all(column.dtype == object for column in columns):  # text already: no two write one number
+        return list(to_text(np.concatenate(columns)).reshape(len(columns), -1))
+    return [to_text(column) for column in columns]

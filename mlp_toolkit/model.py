@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import warnings
 from collections.abc import Mapping, Sequence
@@ -15,7 +16,9 @@ from mlp_toolkit import catalog, layers, spec
 from mlp_toolkit.errors import UserError
 from mlp_toolkit.features import Encoding
 from mlp_toolkit.recipe import usual_settings
-from mlp_toolkit.startup import keras
+from mlp_toolkit.startup import keras, tf
+
+log = logging.getLogger("mlp_toolkit")
 
 
 def build_mlp(
@@ -101,6 +104,13 @@ def build_mlp(
         raise UserError("unknown precision", place="build_mlp: precision", found=precision, allowed=precisions)
     if seed is not None:
         seed = _whole("seed", seed, least=0)
+    if precision != "float32" and not tf.config.list_physical_devices("GPU"):
+        # Measured on 2 cores: 64-64, batch 32: bfloat16 1.2 and float16 2.3 times slower; 3 × 512, batch 256: bfloat16
+        # 1.4 times faster, float16 1.6 times slower.
+        log.warning(
+            "%s without a GPU: a processor is usually slower in it than in float32; wide layers may gain by bfloat16.",
+            precision,
+        )
     policy = keras.DTypePolicy(precision)
     seeds = iter(range(seed, seed + 10_000)) if seed is not None else iter(lambda: None, 0)
     penalty = keras.regularizers.L2(choice.l2) if choice.l2 else None

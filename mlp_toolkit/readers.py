@@ -12,6 +12,7 @@ import hashlib
 import io
 import re
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet", ".npz")
+FEW_ROWS = 64  # of a frame to predict for: work on each of its columns costs more than work on its values
+STREAMED = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")  # what can be read piece by piece
 SEPARATORS = {",": "comma", "\t": "tab", ";": "semicolon", "|": "bar"}
 ENCODINGS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16", b"PK\x03\x04": "a zip archive or an Excel workbook"}
 
@@ -49,15 +52,25 @@ def header(path: str | Path) -> list[str]:
         UserError: The file cannot be read, or its names are empty or stand twice.
     """
     file = Path(path)
-    suffix = _suffix(file)
-    if suffix == ".parquet":
+    kind = suffix(file)
+    if kind == ".parquet":
         from pyarrow import parquet
 
-        with _reading(file):
+        file = parquet_files(file)[0]
+        with reading(file):
             return _unique([str(name) for name in parquet.read_schema(file).names], file)
-    if suffix == ".npz":
+    if kind == ".npz":
         return [name for name, _ in _npz_columns(file)]
-    with _reading(file), gzip.open(file, "rb") if suffix.endswith(".gz") else file.open("rb") as stream:
+    return csv_layout(file)[0]
+
+
+def csv_layout(file: Path) -> tuple[list[str], str]:
+    """The column names of a CSV file, and its separator.
+
+    Raises:
+        UserError: The header cannot be read.
+    """
+    with reading(file), gzip.open(file, "rb") if file.name.lower().endswith(".gz") else file.open("rb") as stream:
         start = stream.readline(10_000_000)
         while start and not start.strip(b"\r\n"):  # blank lines before the header
             start = stream.readline(10_000_000)
@@ -66,8 +79,7 @@ def header(path: str | Path) -> list[str]:
             if not more:
                 break
             start += more
-    names, _ = _csv_header(_decode(start, file), file)
-    return names
+    return _csv_header(_decode(start, file), file)
 
 
 def dataset_header(name: str) -> list[str]:
@@ -76,31 +88,93 @@ def dataset_header(name: str) -> list[str]:
 
 
 def read(path: str | Path) -> Table:
-    """Reads a CSV, TSV (also gzip), Parquet or NPZ file.
+    """Reads a CSV, TSV (also gzip), Parquet or NPZ file, or a folder of Parquet files in the order of their names.
 
     Raises:
         UserError: With file, line and remedy for everything that is wrong with it.
     """
     file = Path(path)
-    suffix = _suffix(file)
-    with _reading(file):
+    kind = suffix(file)
+    if file.is_dir():
+        return _folder(parquet_files(file))
+    with reading(file):
         raw = file.read_bytes()
     fingerprint = hashlib.sha256(raw).hexdigest()
     if not raw:
         raise UserError("the file is empty", place=str(file))
     notes: list[str] = []
-    if suffix == ".parquet":
+    if kind == ".parquet":
         frame = _parquet(raw, file)
-    elif suffix == ".npz":
+    elif kind == ".npz":
         frame = _npz(file)
     else:
-        if suffix.endswith(".gz"):
-            with _reading(file):
+        if kind.endswith(".gz"):
+            with reading(file):
                 raw = gzip.decompress(raw)
         frame = _csv(raw, file, notes)
     if not len(frame):
         raise UserError("the file has a header but no rows", place=str(file))
     return Table(frame, fingerprint, tuple(notes))
+
+
+def _folder(files: list[Path]) -> Table:
+    import pandas as pd
+
+    tables = [read(file) for file in files]
+    for file, table in zip(files, tables, strict=True):
+        _same_columns(file, list(table.frame.columns), files[0], list(tables[0].frame.columns))
+    together = pd.concat([table.frame for table in tables], ignore_index=True)
+    fingerprint = hashlib.sha256("".join(table.fingerprint for table in tables).encode()).hexdigest()
+    return Table(normalise(together), fingerprint)
+
+
+def parquet_files(path: str | Path) -> list[Path]:
+    """The Parquet file itself, or those of a folder by name."""
+    file = Path(path)
+    return sorted(file.glob("*.parquet")) if file.is_dir() else [file]
+
+
+def row_groups(path: str | Path) -> list[tuple[Path, int, int]]:
+    """File, number and rows of every row group of a Parquet file, or of a folder of them.
+
+    Raises:
+        UserError: A file cannot be read, or has other columns than the first.
+    """
+    from pyarrow import parquet
+
+    groups: list[tuple[Path, int, int]] = []
+    files = parquet_files(path)
+    first: list[str] = []
+    for file in files:
+        with reading(file), parquet.ParquetFile(file) as opened:
+            names = _unique([str(name) for name in opened.schema_arrow.names], file)
+            first = first or names
+            _same_columns(file, names, files[0], first)
+            about = opened.metadata
+            groups += [(file, number, about.row_group(number).num_rows) for number in range(opened.num_row_groups)]
+    return groups
+
+
+def read_group(file: Path, number: int, columns: list[str], rows: int) -> Iterator[pd.DataFrame]:
+    """A row group in pieces of at most so many rows, each as `Table` promises."""
+    from pyarrow import parquet
+
+    with reading(file), parquet.ParquetFile(file) as opened:
+        # One thread: the others are training.
+        for batch in opened.iter_batches(rows, row_groups=[number], columns=columns, use_threads=False):
+            yield normalise(batch.to_pandas())
+
+
+def _same_columns(file: Path, names: list[str], first: Path, expected: list[str]) -> None:
+    odd = sorted({*names} ^ {*expected})
+    if odd:
+        raise UserError(f"has other columns than {first.name}", place=str(file), found=listing(odd))
+
+
+def file_fingerprint(file: Path) -> str:
+    """SHA-256 of a file of any size."""
+    with reading(file), file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def read_dataset(name: str) -> Table:
@@ -119,39 +193,85 @@ def normalise(frame: pd.DataFrame) -> pd.DataFrame:
     Raises:
         UserError: A column's name stands twice, or a column holds lists, mappings or other objects.
     """
+    import pandas as pd
+
+    return pd.DataFrame(columns(frame), copy=False)
+
+
+def columns(frame: pd.DataFrame) -> dict[str, Any]:
+    """The columns that `normalise` gives, as arrays: a data frame takes longer to assemble than a row to predict.
+
+    Raises:
+        UserError: As `normalise` does.
+    """
     import numpy as np
     import pandas as pd
 
-    names = _unique([str(name) for name in frame.columns], "the data frame")
-    columns: dict[str, Any] = {}
-    for index, name in enumerate(names):
-        column = frame.iloc[:, index]
-        kind = column.dtype
-        if isinstance(kind, pd.CategoricalDtype):
-            column = column.astype(object)  # not the categories' own type: whole numbers have no place for a gap
-            kind = column.dtype
-        if pd.api.types.is_datetime64_any_dtype(kind):
-            stamps = column.dt.tz_localize(None) if getattr(kind, "tz", None) is not None else column
-            text = stamps.dt.strftime("%Y-%m-%d %H:%M:%S").astype(object)
-            columns[name] = text.where(column.notna(), None).to_numpy(object)
-        elif pd.api.types.is_numeric_dtype(kind) and not pd.api.types.is_complex_dtype(kind):  # booleans, too
-            # Files may hold numbers in another byte order or of a width that pandas does not count with.
-            plain = isinstance(kind, np.dtype) and kind.kind in "iuf" and kind.isnative and kind.itemsize in (1, 4, 8)
-            columns[name] = column.to_numpy() if plain else column.to_numpy(np.float64, na_value=np.nan)
+    names = _unique([str(name) for name in frame.columns.tolist()], "the data frame")
+    if len(frame) > FEW_ROWS:
+        return {name: _column(column, name) for name, (_, column) in zip(names, frame.items(), strict=True)}
+    # pandas takes 9 µs to hand out one column, not ten times that for all values, and half of it for those of one row.
+    kinds = frame.dtypes.tolist()
+    mixed = any(isinstance(kind, pd.StringDtype) for kind in kinds)  # a row of numbers alone would take one type
+    values = frame.iloc[0].to_numpy(object)[None] if mixed and len(frame) == 1 else frame.to_numpy(object)
+    texts = _none_where_missing(values)
+    arrays: dict[str, Any] = {}
+    for index, (name, kind) in enumerate(zip(names, kinds, strict=True)):
+        if _counted_with(kind):
+            arrays[name] = values[:, index].astype(kind)
+        elif isinstance(kind, pd.StringDtype):
+            arrays[name] = texts[:, index]
+        elif kind == np.dtype(object):
+            arrays[name] = _objects(values[:, index], name)
         else:
-            columns[name] = _objects(column, name)
-    return pd.DataFrame(columns, copy=False)
+            arrays[name] = _column(frame.iloc[:, index], name)
+    return arrays
 
 
-def _objects(column: pd.Series[Any], name: str) -> Any:
+def _counted_with(kind: Any) -> bool:
+    """Files may hold numbers in another byte order or of a width that pandas does not count with."""
+    import numpy as np
+
+    return isinstance(kind, np.dtype) and kind.kind in "iuf" and kind.isnative and kind.itemsize in (1, 4, 8)
+
+
+def _none_where_missing(values: Any) -> Any:
+    import numpy as np
+    import pandas as pd
+
+    return np.where(pd.isna(values), np.array(None, object), values)
+
+
+def _column(column: pd.Series[Any], name: str) -> Any:
+    """A column → numbers, or text and None."""
+    import numpy as np
+    import pandas as pd
+
+    if _counted_with(column.dtype):
+        return column.to_numpy()
+    if isinstance(column.dtype, pd.StringDtype):
+        return _none_where_missing(column.to_numpy(object))
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        column = column.astype(object)  # not the categories' own type: whole numbers have no place for a gap
+    kind = column.dtype
+    if pd.api.types.is_datetime64_any_dtype(kind):
+        stamps = column.dt.tz_localize(None) if getattr(kind, "tz", None) is not None else column
+        text = stamps.dt.strftime("%Y-%m-%d %H:%M:%S").astype(object)
+        return text.where(column.notna(), None).to_numpy(object)
+    if pd.api.types.is_numeric_dtype(kind) and not pd.api.types.is_complex_dtype(kind):  # booleans, too
+        return column.to_numpy(np.float64, na_value=np.nan)
+    return _objects(column.to_numpy(object), name)
+
+
+def _objects(values: Any, name: str) -> Any:
     """A column of Python objects → text or None; numbers where all are numbers."""
     import datetime
     import decimal
 
     import numpy as np
+    import pandas as pd
 
-    values = column.to_numpy(object)
-    present = column.notna().to_numpy()
+    present = ~pd.isna(values)
     kinds = {type(value) for value in values[present]}
     number = (bool, int, float, decimal.Decimal, np.bool_, np.number)
     if kinds and all(issubclass(kind, number) for kind in kinds):
@@ -170,7 +290,7 @@ def _objects(column: pd.Series[Any], name: str) -> Any:
     return text
 
 
-class _reading:  # noqa: N801 (used as `with _reading(file):`, like a function)
+class reading:  # noqa: N801 (used as `with reading(file):`, like a function)
     """Turns what the system and the file libraries raise into one clear message."""
 
     def __init__(self, file: Path) -> None:
@@ -190,13 +310,20 @@ class _reading:  # noqa: N801 (used as `with _reading(file):`, like a function)
             raise UserError(f"damaged or of another kind: {shorten(str(error))}", place=str(self.file)) from None
 
 
-def _suffix(file: Path) -> str:
-    name = file.name.lower()
-    for suffix in sorted(SUFFIXES, key=len, reverse=True):
-        if name.endswith(suffix):
-            return suffix
+def suffix(file: Path) -> str:
+    """The kind of a file by its name: one of `SUFFIXES`; a folder of Parquet files counts as .parquet.
+
+    Raises:
+        UserError: It is none of them.
+    """
     if file.is_dir():
-        raise UserError("folders of images are not available in this version", place=str(file), allowed=SUFFIXES)
+        if parquet_files(file):
+            return ".parquet"
+        raise UserError("a folder without .parquet files", place=str(file), allowed=SUFFIXES)
+    name = file.name.lower()
+    for known in sorted(SUFFIXES, key=len, reverse=True):
+        if name.endswith(known):
+            return known
     raise UserError("unknown kind of file", place=str(file), found=file.suffix or file.name, allowed=SUFFIXES)
 
 
@@ -320,7 +447,7 @@ def _parquet(raw: bytes, file: Path) -> pd.DataFrame:
     import pyarrow as pa
     from pyarrow import parquet
 
-    with _reading(file):
+    with reading(file):
         table = parquet.read_table(pa.BufferReader(raw))
         _unique([str(name) for name in table.column_names], file)
         frame = table.to_pandas(ignore_metadata=True)
@@ -331,7 +458,7 @@ def _npz_columns(file: Path) -> list[tuple[str, Any]]:
     """Columns of an NPZ file: a one-dimensional array is a column, others give one column for each value of a row."""
     import numpy as np
 
-    with _reading(file), np.lib.npyio.NpzFile(io.BytesIO(file.read_bytes())) as archive:
+    with reading(file), np.lib.npyio.NpzFile(io.BytesIO(file.read_bytes())) as archive:
         arrays = {name: archive[name] for name in archive.files}
     if not arrays:
         raise UserError("the file holds no arrays", place=str(file))
@@ -353,7 +480,7 @@ def _npz(file: Path) -> pd.DataFrame:
     import pandas as pd
 
     columns = _npz_columns(file)
-    with _reading(file):
+    with reading(file):
         frame = pd.DataFrame(
             {name: array if array.dtype.kind in "iufM" else array.astype(object) for name, array in columns}, copy=False
         )

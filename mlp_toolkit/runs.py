@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
 import platform
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
@@ -19,6 +20,7 @@ import numpy as np
 from mlp_toolkit import (
     catalog,
     dataset,
+    feeding,
     metrics,
     prediction,
     progress,
@@ -27,18 +29,20 @@ from mlp_toolkit import (
     report,
     sources,
     storage,
+    streaming,
     targets,
     training,
 )
 from mlp_toolkit.checkpoint import Checkpoint, replay
-from mlp_toolkit.dataset import Dataset
+from mlp_toolkit.dataset import Dataset, Piece
 from mlp_toolkit.errors import UserError
 from mlp_toolkit.files import atomic
-from mlp_toolkit.model import build_encoder, build_mlp, build_model_file, make_optimizer
+from mlp_toolkit.model import build_mlp, build_model_file, make_optimizer
 from mlp_toolkit.recipe import Resolved
 from mlp_toolkit.spec import Recipe
 from mlp_toolkit.splitting import PARTS
 from mlp_toolkit.startup import keras
+from mlp_toolkit.streaming import Stream
 from mlp_toolkit.targets import Target
 
 if TYPE_CHECKING:
@@ -77,7 +81,11 @@ def run(
     if resume and (directory / "metrics.json").is_file():
         say(f"{directory}: this run is complete already")
         return Run(directory)
-    data = dataset.load(resolved.spec, str(recipe_file))
+    streamed = streaming.wanted(resolved.spec)
+    if streamed:
+        data: Dataset | Stream = streaming.load(resolved.spec, str(recipe_file), directory)
+    else:
+        data = dataset.load(resolved.spec, str(recipe_file))
     say(describe(resolved.spec, data))
     checkpoint = Checkpoint(directory / "checkpoint.h5", resolved, data)
     earlier = checkpoint.read() if resume else None
@@ -87,11 +95,11 @@ def run(
     storage.save(model, directory / "model.h5")
     _write_history(directory, history)
     scores = _evaluate(directory, model, resolved.spec, data)
-    rows = {part: len(data.parts[part]) for part in PARTS}
     record: dict[str, Any] = {"task": resolved.spec.task, **scores}
-    record |= {"best_epoch": state.best_epoch, "epochs": state.epochs, "rows": rows}
+    record |= {"best_epoch": state.best_epoch, "epochs": state.epochs, "rows": data.counts}
     record |= {"seconds": {"fit": seconds, "total": time.monotonic() - started}, "engine": state.engine}
     report.write(directory, record)
+    streaming.forget(directory)
     _write(directory / "metrics.json", json.dumps(record, indent=2) + "\n")  # last: its presence says "complete"
     finished = Run(directory)
     say(summary(finished.metrics))
@@ -156,7 +164,7 @@ class Run:
         Args:
             frame: The raw columns by name; others are ignored.
         """
-        return predict(self.model, readers.normalise(frame))
+        return predict(self.model, readers.columns(frame))
 
     def _repr_html_(self) -> str:
         return report.scores_table(self.metrics)
@@ -168,8 +176,8 @@ def open_model(path: str | Path) -> Any:
     return load_run(target).model if target.is_dir() else storage.load(target)
 
 
-def predict(model: Any, frame: pd.DataFrame) -> pd.DataFrame:
-    """Predictions for rows as `readers` gives them, with the user's own names and labels."""
+def predict(model: Any, frame: pd.DataFrame | Mapping[str, np.ndarray]) -> pd.DataFrame:
+    """Predictions for rows as `readers` gives them, or for their columns, with the user's own names and labels."""
     return prediction.table(prediction.outputs(model, frame), prediction.target_of(model))
 
 
@@ -188,9 +196,9 @@ def evaluate(model: Any, frame: pd.DataFrame) -> dict[str, float]:
     return metrics.score(values, prediction.outputs(model, frame), target, names)
 
 
-def describe(spec: Recipe, data: Dataset) -> str:
+def describe(spec: Recipe, data: Dataset | Stream) -> str:
     """What was inferred of the data, a line each."""
-    rows = ", ".join(f"{len(data.parts[part]):,} {part}" for part in PARTS)
+    rows = ", ".join(f"{data.counts[part]:,} {part}" for part in PARTS)
     kinds = ", ".join(
         f"{len(found)} {kind}"
         for kind in ("numeric", "categorical", "date", "ignore")
@@ -235,14 +243,12 @@ def _directory(out: str | Path | None, name: str, resume: bool) -> Path:
 
 
 def _train(
-    spec: Recipe, data: Dataset, checkpoint: Checkpoint, earlier: tuple[Any, ...] | None, verbose: Any
+    spec: Recipe, data: Dataset | Stream, checkpoint: Checkpoint, earlier: tuple[Any, ...] | None, verbose: Any
 ) -> tuple[Any, dict[str, list[float]], training.Progress, float]:
     """Trains the network on encoded rows; gives the model file of the best epoch."""
     keras.utils.set_random_seed(spec.seed)
-    encoder = build_encoder(data.encoding)
-    rows = {part: prediction.outputs(encoder, data.frame.iloc[data.parts[part]], data.encoding) for part in PARTS[:2]}
     train = spec.train
-    steps = math.ceil(len(rows["train"]) / train.batch_size)
+    steps = math.ceil(data.counts["train"] / train.batch_size)
     network = build_mlp(
         spec.task,
         n_features=data.encoding.width,
@@ -271,21 +277,12 @@ def _train(
         for callback in callbacks:
             replay(callback, network, state.history)
         training.assign(network, values)
-    learned = training.resident(
-        network,
-        rows["train"],
-        data.labels("train"),
-        class_weight=train.class_weight,
-        sample_weight=data.part_weights("train"),
-        classes=data.target.classes or None,
-        seed=spec.seed,
-    )
-    validation = (rows["validation"], data.labels("validation"), data.part_weights("validation"))
+    learned, validation = feeding.rows_of(network, data, spec)
     started = time.monotonic()
     _, state = training.train(
         network,
         learned,
-        training.resident_validation(network, validation),
+        validation,
         epochs=train.epochs,
         batch_size=train.batch_size,
         early_stopping=train.early_stopping.patience if train.early_stopping else None,
@@ -299,7 +296,7 @@ def _train(
     return build_model_file(network, data.encoding, data.target), state.history, state, time.monotonic() - started
 
 
-def _write_beginning(directory: Path, resolved: Resolved, data: Dataset) -> None:
+def _write_beginning(directory: Path, resolved: Resolved, data: Dataset | Stream) -> None:
     """What a run can be explained and repeated by, before the first epoch."""
     try:
         directory.mkdir(parents=True, exist_ok=True)
@@ -309,17 +306,18 @@ def _write_beginning(directory: Path, resolved: Resolved, data: Dataset) -> None
         raise UserError(f"the run directory cannot be written: {error.strerror}", place=str(directory)) from None
 
 
-def _resolved_text(resolved: Resolved, data: Dataset) -> str:
+def _resolved_text(resolved: Resolved, data: Dataset | Stream) -> str:
     """The recipe with all values, what was inferred from the data among them."""
     values = json.loads(json.dumps(resolved.values))
     values["data"]["features"] = dict(data.kinds.by_column)
+    values["data"]["stream"] = isinstance(data, Stream)
     if data.target.classes:
         values["data"]["classes"] = list(data.target.classes)
     notes = "".join(f"# {line}\n" for line in describe(resolved.spec, data).splitlines())
     return f"# Every value of this run; running this file repeats it.\n{notes}{sources.dump(values)}"
 
 
-def _environment(spec: Recipe, data: Dataset) -> dict[str, Any]:
+def _environment(spec: Recipe, data: Dataset | Stream) -> dict[str, Any]:
     cpu = {"machine": platform.machine(), "system": platform.platform(), "cpus": os.cpu_count()}
     return {
         "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
@@ -337,38 +335,56 @@ def _write_history(directory: Path, history: Mapping[str, list[float]]) -> None:
     _write(directory / "history.csv", frame.to_csv(index=False))
 
 
-def _evaluate(directory: Path, model: Any, spec: Recipe, data: Dataset) -> dict[str, dict[str, float]]:
+def _evaluate(directory: Path, model: Any, spec: Recipe, data: Dataset | Stream) -> dict[str, dict[str, float]]:
     """Scores of the three parts by the model file's own predictions; the test rows' predictions are kept."""
     names = spec.metrics
     if isinstance(names, str):
         names = catalog.config(f"tables/{spec.task}")["entries"]["metrics"]["default"]
     scores = {}
     for part in PARTS:
-        rows = data.parts[part]
-        outputs = prediction.outputs(model, data.frame.iloc[rows], data.encoding)
-        scores[part] = metrics.score(data.values[rows], outputs, data.target, names)
-        if part == "test":
-            _write_predictions(directory, data, rows, outputs)
+        known, predicted = [], []
+        with contextlib.ExitStack() as stack:
+            write = stack.enter_context(_predictions(directory, data.target)) if part == "test" else None
+            for piece in data.pieces(part):
+                outputs = prediction.outputs(model, piece.frame, data.encoding)
+                known.append(piece.values)
+                predicted.append(outputs)
+                if write:
+                    write(piece, outputs)
+        scores[part] = metrics.score(np.concatenate(known), np.concatenate(predicted), data.target, names)
     return scores
 
 
-def _write_predictions(directory: Path, data: Dataset, rows: np.ndarray, outputs: np.ndarray) -> None:
-    """`row`, `target`, `prediction`, probabilities; `target_NAME` and `prediction_NAME` where there are several."""
-    import pandas as pd
+@contextlib.contextmanager
+def _predictions(directory: Path, target: Target) -> Iterator[Callable[[Piece, np.ndarray], None]]:
+    """Writes predictions.parquet piece by piece.
 
-    target = data.target
-    columns: dict[str, Any] = {"row": data.row_numbers[rows]}
-    for index, name in enumerate(target.names):
-        suffix = f"_{name}" if len(target.names) > 1 else ""
-        values = data.values[rows][:, index]
-        columns[f"target{suffix}"] = _labels(values, target) if target.classes else values
-    predicted = prediction.table(outputs, target)
-    for name in predicted.columns:
-        several = len(target.names) > 1
-        own = "prediction" if name == "label" or not several else f"prediction_{name}"
-        columns[name if str(name).startswith("probability") else own] = predicted[name].to_numpy()
-    with atomic(directory / "predictions.parquet") as temporary:
-        pd.DataFrame(columns).to_parquet(temporary, index=False)
+    Columns: `row`, `target`, `prediction`, probabilities; `target_NAME` and `prediction_NAME` where there are several.
+    """
+    import pandas as pd
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    several = len(target.names) > 1
+    with atomic(directory / "predictions.parquet") as temporary, contextlib.ExitStack() as stack:
+        writers: list[Any] = []
+
+        def write(piece: Piece, outputs: np.ndarray) -> None:
+            columns: dict[str, Any] = {"row": piece.row_numbers}
+            for index, name in enumerate(target.names):
+                values = piece.values[:, index]
+                known = _labels(values, target) if target.classes else values
+                columns[f"target_{name}" if several else "target"] = known
+            predicted = prediction.table(outputs, target)
+            for name in predicted.columns:
+                own = "prediction" if name == "label" or not several else f"prediction_{name}"
+                columns[name if str(name).startswith("probability") else own] = predicted[name].to_numpy()
+            rows = pa.Table.from_pandas(pd.DataFrame(columns), preserve_index=False)
+            if not writers:
+                writers.append(stack.enter_context(parquet.ParquetWriter(temporary, rows.schema)))
+            writers[0].write_table(rows)
+
+        yield write
 
 
 def _labels(numbers: np.ndarray, target: Target) -> np.ndarray:

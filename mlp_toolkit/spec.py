@@ -204,6 +204,7 @@ class Data(Part):
     ]
     test_path: Column | None
     classes: Annotated[list[Label], Field(min_length=2)] | None
+    stream: Literal["auto"] | bool
 
     @model_validator(mode="after")
     def _one_source(self) -> Data:

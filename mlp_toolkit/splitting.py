@@ -24,7 +24,7 @@ def split_rows(
     parts = {part: np.flatnonzero(given == part) for part in PARTS}
     open_rows = np.flatnonzero(given == "")
     if isinstance(split, str):
-        by_column = _split_by_column(frame[split], open_rows, split)
+        by_column = split_by_column(frame[split], open_rows, split)
         twice = [part for part in by_column if len(parts[part])]
         if twice:
             raise UserError(
@@ -50,7 +50,12 @@ def split_rows(
     return {part: np.sort(rows) for part, rows in parts.items()}
 
 
-def _split_by_column(column: pd.Series[Any], rows: np.ndarray, name: str) -> dict[str, np.ndarray]:
+def split_by_column(column: pd.Series[Any], rows: np.ndarray, name: str) -> dict[str, np.ndarray]:
+    """The rows of each part, by the part's name in a column.
+
+    Raises:
+        UserError: The column holds another word.
+    """
     text = np.array([str(value).lower() for value in features.to_text(column)[rows]])
     words = {"train": "train", "validation": "validation", "valid": "validation", "val": "validation", "test": "test"}
     unknown = sorted(set(text) - set(words))

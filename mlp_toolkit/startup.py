@@ -5,6 +5,7 @@ Importing this module costs seconds; nothing below `layers` does it.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import tempfile
@@ -29,7 +30,9 @@ def _import_quietly() -> tuple[Any, Any]:
             import keras
             import tensorflow as tf
 
-            tf.config.list_physical_devices()  # looks for GPUs, and says so when there are none
+            for gpu in tf.config.list_physical_devices("GPU"):  # looks for GPUs, and says so when there are none
+                with contextlib.suppress(RuntimeError):  # the user's own code has begun to use it
+                    tf.config.experimental.set_memory_growth(gpu, True)  # takes what it needs, not all there is
             failed = False
         finally:
             sys.stderr.flush()

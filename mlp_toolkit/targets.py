@@ -62,7 +62,7 @@ def complete(frame: pd.DataFrame, targets: Sequence[str]) -> np.ndarray:
     """
     known = np.ones(len(frame), bool)
     for name in targets:
-        known &= features.to_text(frame[name]) != ""
+        known &= features.present(frame[name])
     if not known.any():
         raise UserError(f"the target {listing(targets)} has no value in any row")
     return known
@@ -77,45 +77,34 @@ def known_values(frame: pd.DataFrame, target: Target) -> np.ndarray:
     if target.task == "regression":
         return np.stack([features.to_numbers(frame[name], name) for name in target.names], axis=1)
     if target.task == "multilabel":
-        return _zeros_and_ones(frame, target.names)
+        return zeros_and_ones(frame, target.names)
     name = target.names[0]
     position = {str(label): number for number, label in enumerate(target.classes)}
-    texts = features.to_text(frame[name]).tolist()
+    codes, texts = features.distinct_texts(frame[name])
     if all(isinstance(label, int) for label in target.classes):
         texts = [str(int(float(text))) if _is_whole(text) else text for text in texts]
     unknown = sorted({text for text in texts if text not in position})
-    if unknown:
+    if unknown or (codes < 0).any():
         raise UserError(
             f"the target {name!r} holds a label that the model was not trained on",
-            found=unknown[0],
+            found=unknown[0] if unknown else "",
             allowed=list(position),
         )
-    return np.array([position[text] for text in texts])[:, None]
+    numbers: np.ndarray = np.array([position[text] for text in texts], np.int64)
+    return np.take(numbers, codes)[:, None]
 
 
 def read_targets(recipe: Recipe, frame: pd.DataFrame) -> tuple[np.ndarray, tuple[Any, ...]]:
     """Targets as (rows, outputs) numbers, and the classes in order."""
     targets = recipe.data.targets
     if recipe.task == "regression":
-        columns = []
-        for name in targets:
-            try:
-                column = features.to_numbers(frame[name], name)
-            except UserError as error:
-                raise UserError(
-                    f"the target {name!r} must be numeric for task: regression; {error.problem}",
-                    remedy="For labels use task: binary or multiclass.",
-                ) from None
-            features.check_size(column, name, frame.index)
-            unknown = np.flatnonzero(np.isnan(column)).tolist()
-            if unknown:
-                raise UserError(f"the target {name!r} is not a number in row {frame.index[unknown[0]]}")
-            if (column == column[0]).all():
-                raise UserError(f"the target {name!r} is {column[0]:g} in every row: there is nothing to learn")
-            columns.append(column)
-        return np.stack(columns, axis=1), ()
+        values = quantities(frame, targets)
+        check_varied(targets, values.min(axis=0), values.max(axis=0))
+        return values, ()
     if recipe.task == "multilabel":
-        return _label_matrix(frame, targets), ()
+        values = zeros_and_ones(frame, targets)
+        check_varied(targets, values.min(axis=0), values.max(axis=0))
+        return values, ()
     text = features.to_text(frame[targets[0]])
     found = sorted(set(text.tolist()))
     numbers = [features.to_number(value) for value in found]
@@ -132,6 +121,36 @@ def read_targets(recipe: Recipe, frame: pd.DataFrame) -> tuple[np.ndarray, tuple
     position = {value: order.index(label) for value, label in of_text.items()}
     values = np.array([position[value] for value in text.tolist()])
     return values[:, None], tuple(order)
+
+
+def quantities(frame: pd.DataFrame, targets: Sequence[str]) -> np.ndarray:
+    """(rows, targets) float64 of numeric targets.
+
+    Raises:
+        UserError: A value is not a number, or too large for a network.
+    """
+    columns = []
+    for name in targets:
+        try:
+            column = features.to_numbers(frame[name], name)
+        except UserError as error:
+            raise UserError(
+                f"the target {name!r} must be numeric for task: regression; {error.problem}",
+                remedy="For labels use task: binary or multiclass.",
+            ) from None
+        features.check_size(column, name, frame.index)
+        unknown = np.flatnonzero(np.isnan(column)).tolist()
+        if unknown:
+            raise UserError(f"the target {name!r} is not a number in row {frame.index[unknown[0]]}")
+        columns.append(column)
+    return np.stack(columns, axis=1)
+
+
+def check_varied(targets: Sequence[str], low: np.ndarray, high: np.ndarray) -> None:
+    """Refuses a target that has one value only."""
+    for name, least, most in zip(targets, low, high, strict=True):
+        if least == most:
+            raise UserError(f"the target {name!r} is {least:g} in every row: there is nothing to learn")
 
 
 def _is_whole(text: str) -> bool:
@@ -172,15 +191,12 @@ def _class_order(recipe: Recipe, labels: list[Any]) -> list[Any]:
     return list(given)
 
 
-def _label_matrix(frame: pd.DataFrame, targets: Sequence[str]) -> np.ndarray:
-    values = _zeros_and_ones(frame, targets)
-    for name, column in zip(targets, values.T, strict=True):
-        if (column == column[0]).all():
-            raise UserError(f"label column {name!r} is {column[0]:g} in every row: there is nothing to learn")
-    return values
+def zeros_and_ones(frame: pd.DataFrame, targets: Sequence[str]) -> np.ndarray:
+    """(rows, labels) float64 of label columns.
 
-
-def _zeros_and_ones(frame: pd.DataFrame, targets: Sequence[str]) -> np.ndarray:
+    Raises:
+        UserError: A value is neither 0 nor 1.
+    """
     columns = []
     for name in targets:
         column = features.to_numbers(frame[name], name)
@@ -195,31 +211,50 @@ def _zeros_and_ones(frame: pd.DataFrame, targets: Sequence[str]) -> np.ndarray:
     return np.stack(columns, axis=1)
 
 
-def fit_target(recipe: Recipe, train: np.ndarray, every: np.ndarray, classes: tuple[Any, ...]) -> Target:
+@dataclass(frozen=True)
+class Spread:
+    """How numeric targets spread: one value for each target.
+
+    Attributes:
+        mean: Of the training rows.
+        deviation: Of the training rows.
+        low: The least of all rows.
+        high: The greatest of all rows.
+    """
+
+    mean: np.ndarray
+    deviation: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+    @classmethod
+    def of(cls, train: np.ndarray, every: np.ndarray) -> Spread:
+        """The spread of (rows, targets) values."""
+        return cls(train.mean(axis=0), train.std(axis=0), every.min(axis=0), every.max(axis=0))
+
+
+def fit_target(recipe: Recipe, spread: Spread | None, classes: tuple[Any, ...]) -> Target:
     """The target's scaling, fitted to the training rows, and the output that fits it."""
     names = tuple(recipe.data.targets)
-    if recipe.task != "regression":
+    if spread is None:
         return Target(recipe.task, names, classes)
     output = recipe.model.output
     bounds = parse_bounds(output)
-    deviation = train.std(axis=0)
-    scale = np.where(deviation > 0, deviation, 1.0)
+    scale = np.where(spread.deviation > 0, spread.deviation, 1.0)
     if bounds:
         low, high = bounds
-        _within(every, low, high, names, output)
+        _within(spread, low, high, names, output)
         if low == -high:  # symmetric around zero: tanh
             return Target("regression", names, (), (0.0,) * len(names), (high,) * len(names), "bounded(-1, 1)")
         return Target("regression", names, (), (low,) * len(names), (high - low,) * len(names), "bounded(0, 1)")
     if output == "positive":
-        _within(every, 0, np.inf, names, output)
+        _within(spread, 0, np.inf, names, output)
         return Target("regression", names, (), (0.0,) * len(names), tuple(map(float, scale)), "positive")
-    center = train.mean(axis=0)
-    return Target("regression", names, (), tuple(map(float, center)), tuple(map(float, scale)), "linear")
+    return Target("regression", names, (), tuple(map(float, spread.mean)), tuple(map(float, scale)), "linear")
 
 
-def _within(values: np.ndarray, low: float, high: float, names: Sequence[str], output: str) -> None:
-    for index, name in enumerate(names):
-        least, most = values[:, index].min(), values[:, index].max()
+def _within(spread: Spread, low: float, high: float, names: Sequence[str], output: str) -> None:
+    for name, least, most in zip(names, spread.low, spread.high, strict=True):
         if least < low or most > high:
             raise UserError(
                 f"model.output: {output}, but the target {name!r} reaches from {least:g} to {most:g}",

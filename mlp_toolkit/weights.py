@@ -33,9 +33,35 @@ def row_weights(
         UserError: A label is missing, unknown, or has no training row; a weight is negative or not finite.
     """
     own = check_sample_weight(sample_weight, len(y))
-    if class_weight is None:
+    by_class = class_weights(np.bincount(y, minlength=len(classes)), classes, class_weight)
+    if by_class is None:
         return own
-    counts = np.bincount(y, minlength=len(classes))
+    weights: np.ndarray = by_class[y].astype(np.float32)
+    if own is not None:
+        weights *= own
+    if not weights.any():
+        raise UserError("class weights and sample weights together are 0 for every row")
+    return weights
+
+
+def class_weights(
+    counts: np.ndarray, classes: Sequence[Any], class_weight: str | Mapping[Any, float] | None
+) -> np.ndarray | None:
+    """The weight of each class.
+
+    Args:
+        counts: Rows of each class.
+        classes: As in `row_weights`.
+        class_weight: As in `row_weights`.
+
+    Returns:
+        (classes,) float64, or None without class weights.
+
+    Raises:
+        UserError: As `row_weights` says.
+    """
+    if class_weight is None:
+        return None
     if isinstance(class_weight, str):
         if class_weight != "balanced":
             raise UserError("unknown class_weight", found=class_weight, allowed=["balanced", "a mapping of weights"])
@@ -45,29 +71,24 @@ def row_weights(
                 f"class_weight: balanced, but no training row has the class {absent[0]!r}",
                 remedy="A class without rows has no balanced weight: give weights yourself.",
             )
-        by_class = len(y) / (len(classes) * counts)
-    elif not isinstance(class_weight, Mapping):
+        balanced: np.ndarray = counts.sum() / (len(classes) * counts)
+        return balanced
+    if not isinstance(class_weight, Mapping):
         raise UserError('class_weight is "balanced", or a mapping of each class to its weight', found=class_weight)
-    else:
-        absent = [label for label in classes if label not in class_weight]
-        extra = [label for label in class_weight if label not in classes]
-        if absent or extra:
-            raise UserError(
-                "class_weight must name each class once, as the data has it",
-                found=list(class_weight),
-                allowed=[repr(label) for label in classes],
-            )
-        given = [class_weight[label] for label in classes]
-        numbers = all(isinstance(weight, Real) and not isinstance(weight, bool) for weight in given)
-        by_class = np.array(given, np.float64) if numbers else np.array([np.nan])
-        if not (np.isfinite(by_class).all() and (by_class >= 0).all() and by_class.sum() > 0):
-            raise UserError("class weights are numbers of 0 or more, not all 0", found=dict(class_weight))
-    weights: np.ndarray = by_class[y].astype(np.float32)
-    if own is not None:
-        weights *= own
-    if not weights.any():
-        raise UserError("class weights and sample weights together are 0 for every row")
-    return weights
+    absent = [label for label in classes if label not in class_weight]
+    extra = [label for label in class_weight if label not in classes]
+    if absent or extra:
+        raise UserError(
+            "class_weight must name each class once, as the data has it",
+            found=list(class_weight),
+            allowed=[repr(label) for label in classes],
+        )
+    given = [class_weight[label] for label in classes]
+    numbers = all(isinstance(weight, Real) and not isinstance(weight, bool) for weight in given)
+    by_class = np.array(given, np.float64) if numbers else np.array([np.nan])
+    if not (np.isfinite(by_class).all() and (by_class >= 0).all() and by_class.sum() > 0):
+        raise UserError("class weights are numbers of 0 or more, not all 0", found=dict(class_weight))
+    return by_class
 
 
 def check_sample_weight(sample_weight: Any, rows: int) -> np.ndarray | None:

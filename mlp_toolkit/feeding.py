@@ -1,0 +1,71 @@
+"""A recipe's rows, encoded, as the engine takes them: in memory, or streamed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from mlp_toolkit import prediction, streaming, training, weights
+from mlp_toolkit.blocks import Resident, Rows, Streamed
+from mlp_toolkit.dataset import Dataset, Piece
+from mlp_toolkit.errors import UserError
+from mlp_toolkit.model import build_encoder
+from mlp_toolkit.spec import Recipe
+from mlp_toolkit.streaming import Stream
+
+# A block takes the engine some tens of milliseconds: much longer than handing it over, much shorter than an epoch.
+BLOCK_ROWS = 65_536
+
+
+def rows_of(network: Any, data: Dataset | Stream, spec: Recipe) -> tuple[Rows, Resident | None]:
+    """What a network learns from, and what it is validated on after each epoch.
+
+    Args:
+        network: The network they are for.
+        data: The recipe's data.
+        spec: The recipe.
+    """
+    encoder = build_encoder(data.encoding)
+    if isinstance(data, Stream):
+        return _streamed(encoder, data, spec), Resident(_encoded(encoder, data, data.samples["validation"], None))
+    x = {part: prediction.outputs(encoder, data.frame.iloc[data.parts[part]], data.encoding) for part in data.parts}
+    learned = training.resident(
+        network,
+        x["train"],
+        data.labels("train"),
+        class_weight=spec.train.class_weight,
+        sample_weight=data.part_weights("train"),
+        classes=data.target.classes or None,
+        seed=spec.seed,
+    )
+    held_out = (x["validation"], data.labels("validation"), data.part_weights("validation"))
+    return learned, training.resident_validation(network, held_out)
+
+
+def _streamed(encoder: Any, data: Stream, spec: Recipe) -> Streamed:
+    if spec.train.class_weight is not None and not data.target.classes:
+        raise UserError(f"class_weight is for binary and multiclass; this recipe is for {data.target.task}")
+    by_class = weights.class_weights(data.class_counts, data.target.classes, spec.train.class_weight)
+    first = _encoded(encoder, data, data.samples["train"].head(), by_class)
+    pool_rows = streaming.pool_rows(sum(array.nbytes for array in first))
+    block_rows = max(1, BLOCK_ROWS // spec.train.batch_size) * spec.train.batch_size
+
+    def read(epoch: int) -> Iterator[tuple[np.ndarray, ...]]:
+        pieces = (_encoded(encoder, data, piece, by_class) for piece in data.epoch(spec.seed, epoch))
+        random = np.random.default_rng([spec.seed, epoch, 1])
+        return streaming.shuffled(pieces, pool_rows, block_rows, random)
+
+    return Streamed(data.counts["train"], block_rows, first, read)
+
+
+def _encoded(encoder: Any, data: Stream, piece: Piece, by_class: np.ndarray | None) -> tuple[np.ndarray, ...]:
+    """x, y, and where there are any the weights."""
+    x = prediction.outputs(encoder, piece.frame, data.encoding)
+    y = data.target.encode(piece.values)
+    own = piece.weights
+    if by_class is not None:
+        of_class = by_class[piece.values[:, 0].astype(int)].astype(np.float32)
+        own = of_class if own is None else own * of_class
+    return (x, y) if own is None else (x, y, own)

@@ -1,0 +1,221 @@
+"""Data larger than memory gives what the same data gives in memory, but for the order of rows."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pyarrow import parquet
+
+import mlp_toolkit as mt
+from mlp_toolkit import dataset, feeding, recipe, streaming
+from mlp_toolkit.errors import UserError
+from mlp_toolkit.model import build_mlp
+
+
+@pytest.fixture(scope="module")
+def table(people: pd.DataFrame) -> pd.DataFrame:
+    """The people, each with the part it belongs to and a weight; one has no target."""
+    random = np.random.default_rng(1)
+    frame = people.assign(
+        part=random.choice(["train", "train", "train", "validation", "test"], len(people)),
+        weight=random.uniform(0.5, 2, len(people)).round(3),
+    )
+    return frame.assign(age=frame["age"].where(frame.index != 7))
+
+
+@pytest.fixture(scope="module")
+def lake(table: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The table as one Parquet file with small row groups, as a folder of files, and as CSV."""
+    folder = tmp_path_factory.mktemp("lake")
+    rows = pa.Table.from_pandas(table, preserve_index=False)
+    parquet.write_table(rows, folder / "people.parquet", row_group_size=37)
+    (folder / "parts").mkdir()
+    parquet.write_table(rows[:100], folder / "parts" / "a.parquet", row_group_size=60)
+    parquet.write_table(rows[100:], folder / "parts" / "b.parquet", row_group_size=60)
+    table.to_csv(folder / "people.csv", index=False)
+    return folder
+
+
+def spec(lake: Path, path: str = "people.parquet", **more: object):
+    usual = {"data.path": str(lake / path), "data.split": "part", "train.epochs": 2, "data.target": "kind"}
+    (lake / "recipe.yaml").write_text("task: binary\ndata: {path: people.parquet, target: kind}\n")
+    return recipe.load(lake / "recipe.yaml", {**usual, **more}).spec
+
+
+TARGETS = {"regression": "age", "binary": "kind", "multilabel": ["big", "dark"], "multiclass": "city"}
+
+
+@pytest.mark.parametrize("path", ["people.parquet", "parts", "people.csv"])
+@pytest.mark.parametrize("task", TARGETS)
+def test_kinds_encoding_and_target_are_those_of_the_data_in_memory(lake, tmp_path, path, task):
+    wanted = spec(lake, path, task=task, **{"data.target": TARGETS[task]})
+    expected, streamed = dataset.load(wanted), streaming.load(wanted, "recipe", tmp_path)
+    assert streamed.kinds.by_column == expected.kinds.by_column
+    assert streamed.counts == expected.counts
+    for name in ("numbers", "dates", "words", "indicators"):
+        assert getattr(streamed.encoding, name) == getattr(expected.encoding, name)
+    for name in ("fill", "center", "inverse_scale"):
+        np.testing.assert_allclose(getattr(streamed.encoding, name), getattr(expected.encoding, name), rtol=1e-9)
+    assert streamed.target.classes == expected.target.classes
+    np.testing.assert_allclose(streamed.target.offset, expected.target.offset, rtol=1e-9)
+    np.testing.assert_allclose(streamed.target.scale, expected.target.scale, rtol=1e-9)
+
+
+@pytest.mark.parametrize("task", TARGETS)
+def test_an_epoch_holds_every_training_row_once_with_its_target_and_weight(lake, tmp_path, task, monkeypatch):
+    monkeypatch.setattr(feeding, "BLOCK_ROWS", 32)
+    weighted = {"data.sample_weight": "weight", "train.batch_size": 16, "data.target": TARGETS[task]}
+    if task in ("binary", "multiclass"):
+        weighted["train.class_weight"] = "balanced"
+    wanted = spec(lake, task=task, **weighted)
+    epochs = []
+    for data in (dataset.load(wanted), streaming.load(wanted, "recipe", tmp_path)):
+        network = build_mlp(task, n_features=data.encoding.width, n_outputs=data.target.n_outputs)
+        rows, _ = feeding.rows_of(network, data, wanted)
+        epochs.append([[np.asarray(array) for array in block] for block in rows.blocks(3)])
+    sizes = [len(block[0]) for block in epochs[1]]
+    assert sizes[:-1] == [32] * (len(sizes) - 1)
+    memory, stream = ([np.concatenate(parts) for parts in zip(*blocks, strict=True)] for blocks in epochs)
+    assert len(memory) == len(stream) == 3
+    flat = [np.concatenate([part.reshape(len(part), -1) for part in arrays], axis=1) for arrays in (memory, stream)]
+    assert not np.array_equal(*flat)
+    one, other = (rows[np.lexsort(rows.T.round(4))] for rows in flat)
+    np.testing.assert_allclose(one, other, atol=1e-5)
+
+
+@given(
+    sizes=st.lists(st.integers(0, 9), max_size=12),
+    pool=st.integers(1, 40),
+    block=st.integers(1, 12),
+    seed=st.integers(0, 9),
+)
+def test_shuffling_gives_every_row_once_in_whole_blocks(sizes, pool, block, seed):
+    numbers = np.arange(sum(sizes))
+    pieces = [(part, part * 2.0) for part in np.split(numbers, np.cumsum(sizes)[:-1])] if sizes else []
+    blocks = list(streaming.shuffled(iter(pieces), pool, block, np.random.default_rng(seed)))
+    assert all(len(x) == block for x, _ in blocks[:-1])
+    assert all((y == x * 2).all() for x, y in blocks)
+    assert sorted(int(n) for x, _ in blocks for n in x) == numbers.tolist()
+    again = list(streaming.shuffled(iter(pieces), pool, block, np.random.default_rng(seed)))
+    assert [x.tolist() for x, _ in again] == [x.tolist() for x, _ in blocks]
+
+
+def test_rows_move_far_through_the_pool():
+    pieces = ((np.arange(begin, begin + 100),) for begin in range(0, 10_000, 100))
+    order = np.concatenate([x for (x,) in streaming.shuffled(pieces, 2_000, 50, np.random.default_rng(0))])
+    moved = np.abs(order - np.arange(10_000))
+    assert 500 < np.median(moved) < 3_000
+    assert abs(np.corrcoef(order[:200], np.arange(200))[0, 1]) < 0.3  # a batch is no stretch of the file
+
+
+@pytest.mark.parametrize("path", ["people.parquet", "people.csv"])
+def test_a_streamed_recipe_runs_to_the_end(lake, tmp_path, table, path):
+    spec(lake)
+    run = mt.run(
+        lake / "recipe.yaml",
+        {"data.path": str(lake / path), "data.stream": True, "train.epochs": 3},
+        out=tmp_path / "run",
+        verbose=0,
+    )
+    assert run.metrics["test"]["auc"] > 0.8
+    assert sum(run.metrics["rows"].values()) == len(table)
+    kept = pd.read_parquet(tmp_path / "run" / "predictions.parquet")
+    assert len(kept) == run.metrics["rows"]["test"]
+    assert (table["kind"].to_numpy()[kept["row"]] == kept["target"]).all()
+    again = run.predict(table.iloc[kept["row"]])
+    np.testing.assert_allclose(again["probability"], kept["probability"], atol=1e-6)
+    assert not list((tmp_path / "run").glob("rows-*"))
+    repeated = mt.run(tmp_path / "run" / "recipe.yaml", out=tmp_path / "again", verbose=0)
+    assert repeated.history.equals(run.history)
+
+
+def test_size_decides_where_the_recipe_does_not(lake, monkeypatch):
+    assert not streaming.wanted(spec(lake))
+    assert not streaming.wanted(spec(lake, "people.csv"))
+    monkeypatch.setattr(streaming, "VALUES_THAT_STREAM", 1000)
+    monkeypatch.setattr(streaming, "CSV_BYTES_THAT_STREAM", 1000)
+    assert streaming.wanted(spec(lake))
+    assert streaming.wanted(spec(lake, "people.csv"))
+    assert not streaming.wanted(spec(lake, **{"data.stream": False}))
+    with pytest.raises(UserError, match="only Parquet and CSV"):
+        streaming.wanted(spec(lake, **{"data.path": None, "data.dataset": "iris", "data.stream": True}))
+
+
+def test_shares_of_the_split_hold_roughly_and_parts_do_not_overlap(tmp_path):
+    random = np.random.default_rng(0)
+    frame = pd.DataFrame({"x": random.normal(size=20_000), "y": random.integers(0, 2, 20_000)})
+    frame["x"] += frame["y"]
+    frame.to_parquet(tmp_path / "rows.parquet", row_group_size=3_000)
+    (tmp_path / "r.yaml").write_text("task: binary\ndata: {path: rows.parquet, target: y, stream: true}\n")
+    data = streaming.load(recipe.load(tmp_path / "r.yaml").spec, "r", tmp_path)
+    total = sum(data.counts.values())
+    assert total == 20_000
+    assert data.counts["test"] / total == pytest.approx(0.2, abs=0.02)
+    assert data.counts["validation"] / total == pytest.approx(0.15, abs=0.02)
+    rows = {part: np.concatenate([p.row_numbers for p in data.pieces(part)]) for part in ("validation", "test")}
+    rows["train"] = np.concatenate([p.row_numbers for p in data.epoch(0, 0)])
+    assert sorted(np.concatenate([*rows.values()]).tolist()) == list(range(20_000))
+
+
+def test_what_stands_far_down_is_checked_before_training(tmp_path):
+    frame = pd.DataFrame({"x": ["1", "2.5"] * 50_000, "y": [0, 1] * 50_000})
+    frame.loc[45_000, "x"] = "many"  # not in one of the eight stretches that are looked at beforehand
+    frame.to_parquet(tmp_path / "rows.parquet", row_group_size=10_000)
+    (tmp_path / "r.yaml").write_text("task: binary\ndata: {path: rows.parquet, target: y, stream: true}\n")
+    with pytest.raises(UserError, match="row 45000 holds 'many'") as told:
+        mt.run(tmp_path / "r.yaml", out=tmp_path / "run", verbose=0)
+    assert "categorical" in str(told.value)
+    assert not (tmp_path / "run").exists()
+
+
+def test_files_of_a_folder_must_have_the_same_columns(tmp_path):
+    (tmp_path / "parts").mkdir()
+    pd.DataFrame({"x": [1.0, 2], "y": [0, 1]}).to_parquet(tmp_path / "parts" / "a.parquet")
+    pd.DataFrame({"z": [1.0, 2], "y": [0, 1]}).to_parquet(tmp_path / "parts" / "b.parquet")
+    (tmp_path / "r.yaml").write_text("task: binary\ndata: {path: parts, target: y, stream: true}\n")
+    with pytest.raises(UserError, match=r"other columns than a\.parquet"):
+        mt.run(tmp_path / "r.yaml", out=tmp_path / "run", verbose=0)
+
+
+def test_a_damaged_row_group_is_one_message(tmp_path):
+    frame = pd.DataFrame({"x": np.arange(5000.0), "y": [0, 1] * 2500})
+    frame.to_parquet(tmp_path / "rows.parquet", row_group_size=1000, compression="gzip")
+    raw = bytearray((tmp_path / "rows.parquet").read_bytes())
+    raw[len(raw) // 2 : len(raw) // 2 + 200] = bytes(200)
+    (tmp_path / "rows.parquet").write_bytes(raw)
+    (tmp_path / "r.yaml").write_text("task: binary\ndata: {path: rows.parquet, target: y, stream: true}\n")
+    with pytest.raises(UserError, match=r"rows\.parquet: (damaged|cannot be read)"):
+        mt.run(tmp_path / "r.yaml", out=tmp_path / "run", verbose=0)
+
+
+def test_a_killed_streamed_run_resumes_to_the_same_bits(lake, tmp_path):
+    spec(lake)
+    options = {"data.stream": True, "train.epochs": 40, "model.dropout": 0.2, "train.early_stopping": None}
+    whole = mt.run(lake / "recipe.yaml", options, out=tmp_path / "whole", verbose=0)
+    out = tmp_path / "killed"
+    settings = [
+        word for key, value in options.items() for word in ("-o", f"{key}={'null' if value is None else value}")
+    ]
+    command = [sys.executable, "-m", "mlp_toolkit", "run", str(lake / "recipe.yaml"), "--out", str(out), *settings]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    while not (out / "checkpoint.h5").exists():
+        assert process.poll() is None, "the run ended before its first checkpoint"
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not (out / "model.h5").exists(), "the process was killed too late to test anything"
+    resumed = mt.run(lake / "recipe.yaml", options, out=out, resume=True, verbose=0)
+    assert resumed.history.equals(whole.history)
+    for a, b in zip(whole.model.get_weights(), resumed.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
