@@ -34,6 +34,7 @@ $(VENV)/ready: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --editable ".[dev]" --constraint constraints.txt
 	touch $@
 
+# PyTorch's columns need the extra `bench`, which is gigabytes: $(BIN)/python -m pip install --editable ".[bench]"
 bench: $(VENV)/ready
 	$(BIN)/python benchmarks/fit.py
 

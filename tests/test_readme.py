@@ -63,6 +63,20 @@ def test_the_tables_are_what_show_resolves(task, tmp_path):
     assert "output activation" in shown
 
 
+def test_the_benchmark_holds_the_main_cases_and_its_link_leads_somewhere(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    from fit_cases import CASES
+
+    head, _, *lines = rows(block("bench"))
+    assert [line[0] for line in lines] == [case.name for case in CASES if case.main]
+    assert all(len(line) == len(head) for line in lines)
+    for cell in (cell for line in lines for cell in line[1:] if cell):
+        assert float(cell.replace(",", "")) > 0
+    assert "`make bench`" in README
+    for path in re.findall(r"\]\((benchmarks/[^)]+)\)", README):
+        assert (ROOT / path).is_file(), path
+
+
 def test_the_scores_are_those_of_the_recipes_comments():
     lines = rows(block("scores"))[2:]
     assert {line[0] for line in lines} == set(catalog.recipes())
