@@ -78,16 +78,16 @@ class Streamed:
 
     def blocks(self, epoch: int) -> Iterator[Arrays]:
         """The blocks, each read while the one before it is in use."""
-        for arrays in _ahead(self._read(epoch)):
+        for arrays in ahead(self._read(epoch)):
             yield tuple(tf.constant(array) for array in arrays)
 
 
 _END = object()
 
 
-def _ahead(items: Iterator[Any]) -> Iterator[Any]:
-    """The items, made in a thread of their own, one ahead of their use. An error in making one is raised here."""
-    waiting: queue.Queue[Any] = queue.Queue(maxsize=1)
+def ahead(items: Iterator[Any], most: int = 1) -> Iterator[Any]:
+    """The items, made in a thread of their own, so many ahead of their use. An error in making one is raised here."""
+    waiting: queue.Queue[Any] = queue.Queue(maxsize=most)
     abandoned = threading.Event()
 
     def hand_over(item: Any) -> bool:

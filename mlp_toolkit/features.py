@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime
 import functools
+import itertools
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -431,6 +432,41 @@ class Fitter:
             inverse_scale=tuple(inverse),
             indicators=indicators,
         )
+
+
+def encode(frame: pd.DataFrame, encoding: Encoding) -> np.ndarray:
+    """Encodes rows as the layers of a model file do, to the bit, and faster for many rows.
+
+    Args:
+        frame: Rows as `readers` gives them, with all columns of the encoding, checked before.
+        encoding: The encoding.
+
+    Returns:
+        (rows, encoding.width) float32.
+    """
+    encoded = np.zeros((len(frame), encoding.width), np.float32)
+    columns = itertools.chain(
+        (to_numbers(frame[name], name).astype(np.float32, copy=False) for name in encoding.numbers),
+        (part for name, format_ in encoding.dates for part in date_numbers(to_text(frame[name]), format_).T),
+    )
+    marks = {index: len(encoding.fill) + place for place, index in enumerate(encoding.indicators)}
+    for index, column in enumerate(columns):  # column by column: what is computed on stays in the processor's cache
+        known = np.isfinite(column)
+        filled = np.where(known, column.astype(np.float64), encoding.fill[index])  # float64, as in the layer
+        filled -= encoding.center[index]
+        filled *= encoding.inverse_scale[index]
+        encoded[:, index] = filled
+        if index in marks:
+            encoded[:, marks[index]] = ~known
+    begin = len(encoding.fill) + len(encoding.indicators)
+    for name, values in encoding.words:
+        place = {value: begin + number for number, value in enumerate(values)}
+        codes, texts = distinct_texts(frame[name])
+        places = np.take(np.array([*(place.get(text, -1) for text in texts), place.get("", -1)]), codes)
+        rows = np.flatnonzero(places >= 0)
+        encoded[rows, places[rows]] = 1
+        begin += len(values)
+    return encoded
 
 
 def model_inputs(table: pd.DataFrame | Mapping[str, np.ndarray], encoding: Encoding) -> dict[str, np.ndarray]:

@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from mlp_toolkit import prediction, streaming, training, weights
-from mlp_toolkit.blocks import Resident, Rows, Streamed
+from mlp_toolkit import features, streaming, training, weights
+from mlp_toolkit.blocks import Resident, Rows, Streamed, ahead
 from mlp_toolkit.dataset import Dataset, Piece
 from mlp_toolkit.errors import UserError
-from mlp_toolkit.model import build_encoder
 from mlp_toolkit.spec import Recipe
 from mlp_toolkit.streaming import Stream
 
@@ -27,10 +26,9 @@ def rows_of(network: Any, data: Dataset | Stream, spec: Recipe) -> tuple[Rows, R
         data: The recipe's data.
         spec: The recipe.
     """
-    encoder = build_encoder(data.encoding)
     if isinstance(data, Stream):
-        return _streamed(encoder, data, spec), Resident(_encoded(encoder, data, data.samples["validation"], None))
-    x = {part: prediction.outputs(encoder, data.frame.iloc[data.parts[part]], data.encoding) for part in data.parts}
+        return _streamed(data, spec), Resident(_encoded(data, data.samples["validation"], None))
+    x = {part: features.encode(data.frame.iloc[data.parts[part]], data.encoding) for part in ("train", "validation")}
     learned = training.resident(
         network,
         x["train"],
@@ -44,25 +42,27 @@ def rows_of(network: Any, data: Dataset | Stream, spec: Recipe) -> tuple[Rows, R
     return learned, training.resident_validation(network, held_out)
 
 
-def _streamed(encoder: Any, data: Stream, spec: Recipe) -> Streamed:
+def _streamed(data: Stream, spec: Recipe) -> Streamed:
     if spec.train.class_weight is not None and not data.target.classes:
         raise UserError(f"class_weight is for binary and multiclass; this recipe is for {data.target.task}")
     by_class = weights.class_weights(data.class_counts, data.target.classes, spec.train.class_weight)
-    first = _encoded(encoder, data, data.samples["train"].head(), by_class)
+    first = _encoded(data, data.samples["train"].head(), by_class)
     pool_rows = streaming.pool_rows(sum(array.nbytes for array in first))
     block_rows = max(1, BLOCK_ROWS // spec.train.batch_size) * spec.train.batch_size
 
     def read(epoch: int) -> Iterator[tuple[np.ndarray, ...]]:
-        pieces = (_encoded(encoder, data, piece, by_class) for piece in data.epoch(spec.seed, epoch))
+        pieces = (_encoded(data, piece, by_class) for piece in data.epoch(spec.seed, epoch))
         random = np.random.default_rng([spec.seed, epoch, 1])
-        return streaming.shuffled(pieces, pool_rows, block_rows, random)
+        # While one pool is given out, the next is read.
+        read_ahead = ahead(pieces, most=max(1, pool_rows // streaming.PIECE_ROWS))
+        return streaming.shuffled(read_ahead, pool_rows, block_rows, random)
 
     return Streamed(data.counts["train"], block_rows, first, read)
 
 
-def _encoded(encoder: Any, data: Stream, piece: Piece, by_class: np.ndarray | None) -> tuple[np.ndarray, ...]:
+def _encoded(data: Stream, piece: Piece, by_class: np.ndarray | None) -> tuple[np.ndarray, ...]:
     """x, y, and where there are any the weights."""
-    x = prediction.outputs(encoder, piece.frame, data.encoding)
+    x = features.encode(piece.frame, data.encoding)
     y = data.target.encode(piece.values)
     own = piece.weights
     if by_class is not None:

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -182,56 +182,35 @@ def _load(recipe: Recipe, place: str, scratch: Path) -> Stream:
 def shuffled(
     pieces: Iterator[Sequence[np.ndarray]], pool_rows: int, block_rows: int, random: np.random.Generator
 ) -> Iterator[tuple[np.ndarray, ...]]:
-    """Rows in blocks of one size, the last smaller, each block drawn by chance from a pool that the next one fills up.
+    """Rows in blocks of one size, the last smaller: a pool is filled, given out by chance, and filled again.
 
     Args:
         pieces: Arrays with the same rows each: x, y and perhaps weights.
-        pool_rows: Rows of the pool.
+        pool_rows: Rows of the pool; rounded to whole blocks, one at least.
         block_rows: Rows of a block.
         random: Draws the rows.
     """
+    space = max(1, pool_rows // block_rows) * block_rows
     pool: tuple[np.ndarray, ...] = ()
     filled = 0
-    for arrays in _cut(pieces, block_rows):
-        size = len(arrays[0])
-        if not pool:
-            space = max(pool_rows, block_rows)
-            pool = tuple(np.empty((space, *array.shape[1:]), array.dtype) for array in arrays)
-        if filled + size <= len(pool[0]):
-            places: Any = slice(filled, filled + size)
-            filled += size
-        else:
-            places = random.choice(filled, size, replace=False)
-            if size == block_rows:
-                yield tuple(array[places] for array in pool)
-            else:  # the last rows: the pool may grow by them, as blocks are to be whole
-                pool = tuple(np.concatenate([a[:filled], b]) for a, b in zip(pool, arrays, strict=True))
-                filled += size
-                continue
-        for array, new in zip(pool, arrays, strict=True):
-            array[places] = new
-    order = random.permutation(filled)
-    for begin in range(0, filled, block_rows):
-        yield tuple(array[order[begin : begin + block_rows]] for array in pool)
 
+    def given_out() -> Iterator[tuple[np.ndarray, ...]]:
+        order = random.permutation(filled)
+        for begin in range(0, filled, block_rows):
+            yield tuple(np.take(array, order[begin : begin + block_rows], axis=0) for array in pool)
 
-def _cut(pieces: Iterator[Sequence[np.ndarray]], rows: int) -> Iterator[tuple[np.ndarray, ...]]:
-    """The same rows in pieces of one size, the last smaller."""
-    block: tuple[np.ndarray, ...] = ()
-    filled = 0
     for arrays in pieces:
         taken = 0
         while taken < len(arrays[0]):
-            block = block or tuple(np.empty((rows, *array.shape[1:]), array.dtype) for array in arrays)
-            more = min(rows - filled, len(arrays[0]) - taken)
-            for target, array in zip(block, arrays, strict=True):
-                target[filled : filled + more] = array[taken : taken + more]
+            pool = pool or tuple(np.empty((space, *array.shape[1:]), array.dtype) for array in arrays)
+            more = min(space - filled, len(arrays[0]) - taken)
+            for place, array in zip(pool, arrays, strict=True):
+                place[filled : filled + more] = array[taken : taken + more]
             filled, taken = filled + more, taken + more
-            if filled == rows:
-                yield block  # used before the next one is asked for
+            if filled == space:
+                yield from given_out()
                 filled = 0
-    if filled:
-        yield tuple(array[:filled] for array in block)
+    yield from given_out()
 
 
 def pool_rows(row_bytes: int) -> int:

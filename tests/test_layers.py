@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlp_toolkit import catalog, features, layers, model
+from mlp_toolkit import catalog, features, layers, model, readers
 from mlp_toolkit.startup import keras, tf
 
 ROUNDS = settings(max_examples=60, deadline=None)
@@ -193,3 +193,22 @@ def test_raw_rows_of_all_kinds_pass_through_the_encoder():
     numbers = numpy_numbers(values, encoding.fill, encoding.center, encoding.inverse_scale, encoding.indicators)
     np.testing.assert_allclose(encoded[:, :-3], numbers, rtol=1e-5, atol=1e-6)
     assert encoded[:, -3:].tolist() == [[0, 0, 0], [1, 0, 0], [0, 0, 1]]  # "", blue, red
+
+
+CELLS = {
+    "number": st.none() | st.integers(-(10**9), 10**9) | st.floats(-1e30, 1e30, allow_nan=False),
+    "word": st.none() | st.sampled_from(["red", " red", "blue", "3", "3.0", 3, "NA", "", "of old\t"]),
+    "day": st.none() | st.dates().map(str) | st.sampled_from(["2024-02-30", "soon", " 2024-03-01 "]),
+}
+
+
+@given(
+    seen=st.lists(st.fixed_dictionaries(CELLS), min_size=2, max_size=8),
+    fresh=st.lists(st.fixed_dictionaries(CELLS), min_size=1, max_size=8),
+)
+def test_training_rows_are_encoded_to_the_bit_as_the_model_file_encodes(seen, fresh):
+    kinds = features.Kinds({"number": "numeric", "word": "categorical", "day": "date(%Y-%m-%d)"})
+    encoding = features.fit_encoding(readers.normalise(pd.DataFrame(seen)), kinds)
+    frame = readers.normalise(pd.DataFrame(fresh))
+    inputs = {name: tf.constant(values) for name, values in features.model_inputs(frame, encoding).items()}
+    np.testing.assert_array_equal(features.encode(frame, encoding), model.build_encoder(encoding)(inputs).numpy())
