@@ -41,7 +41,9 @@ class Checkpoint:
             return
         info = {"identity": self.identity, "epochs": state.epochs, "best_epoch": state.best_epoch}
         info |= {"best_value": state.best_value, "history": state.history}
-        storage.write_state(self.path, {"now": training.snapshot(network), "best": state.best}, info)
+        storage.write_state(
+            self.path, {"now": training.snapshot(network), "best": [np.asarray(value) for value in state.best]}, info
+        )
         self.last = time.monotonic()
         self.cost = self.last - now
 

@@ -65,11 +65,9 @@ def run(
     logs: dict[str, float] = {}
     for epoch in range(initial_epoch, epochs):
         told.on_epoch_begin(epoch)
-        model.reset_metrics()
         logs = loop.train(epoch, told)
         if validation is not None:
             told.on_test_begin()
-            model.reset_metrics()
             validated = loop.validate()
             told.on_test_end(validated)
             logs = {**logs, **{f"val_{name}": value for name, value in validated.items()}}
@@ -134,6 +132,11 @@ class _Compiled:
         self._train = _functions(model, model.train_step, rows, sizes[0], xla)
         if validation is not None:
             self._test = _functions(model, model.test_step, validation, sizes[1], xla)
+        # A millisecond an epoch, which is most of it where there are few rows.
+        self._reset, self._results = model.reset_metrics, model.get_metrics_result
+        if _devices(model) == 1:
+            self._reset = tf.function(model.reset_metrics, autograph=False).get_concrete_function()
+            self._results = tf.function(model.get_metrics_result, autograph=False).get_concrete_function()
 
     def train(self, epoch: int, told: Any) -> dict[str, float]:
         """One epoch; its logs. No callback is told of single batches."""
@@ -145,9 +148,10 @@ class _Compiled:
         return self._over(self.validation.blocks(0), self._test)
 
     def _over(self, blocks: Iterator[Arrays], functions: dict[int, Any]) -> dict[str, float]:
+        self._reset()
         for block in blocks:
             functions[int(block[0].shape[0])](*block)
-        return _floats(self.model.get_metrics_result())
+        return _floats(self._results())
 
 
 class _Steps:
@@ -163,6 +167,7 @@ class _Steps:
 
     def train(self, epoch: int, told: Any) -> dict[str, float]:
         """One epoch; its logs."""
+        self.model.reset_metrics()
         logs: dict[str, float] = {}
         for step, batch in enumerate(_batches(self.rows.blocks(epoch), self.sizes[0])):
             told.on_train_batch_begin(step)
@@ -176,6 +181,7 @@ class _Steps:
     def validate(self) -> dict[str, float]:
         """The logs of the validation rows."""
         assert self.validation is not None
+        self.model.reset_metrics()
         for batch in _batches(self.validation.blocks(0), self.sizes[1]):
             self._test(batch)
         return _floats(self.model.get_metrics_result())
