@@ -16,6 +16,7 @@ from wrapt import register_post_import_hook
 if TYPE_CHECKING:
     from mlp_toolkit.errors import MissingExtra, UserError
     from mlp_toolkit.model import build_mlp
+    from mlp_toolkit.prediction import predict
     from mlp_toolkit.runs import Run, load_run, run
     from mlp_toolkit.storage import inspect, load, save
     from mlp_toolkit.training import fit
@@ -29,6 +30,7 @@ else:
         "inspect": "storage",
         "load": "storage",
         "load_run": "runs",
+        "predict": "prediction",
         "run": "runs",
         "save": "storage",
     }
@@ -42,7 +44,19 @@ else:
 
 
 __version__ = "0.1.0"
-__all__ = ["MissingExtra", "Run", "UserError", "build_mlp", "fit", "inspect", "load", "load_run", "run", "save"]
+__all__ = [
+    "MissingExtra",
+    "Run",
+    "UserError",
+    "build_mlp",
+    "fit",
+    "inspect",
+    "load",
+    "load_run",
+    "predict",
+    "run",
+    "save",
+]
 
 
 def __dir__() -> list[str]:

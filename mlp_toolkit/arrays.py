@@ -72,7 +72,7 @@ def features_array(x: Any, shape: Shape | None, what: str = "X", whole_numbers: 
     if whole_numbers and array.dtype.kind in "iu":
         return array
     with np.errstate(over="ignore"):
-        array = array.astype(np.float32)
+        array = array.astype(np.float32, copy=False)
     _finite(array, what, names)
     return array
 

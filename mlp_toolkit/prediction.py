@@ -1,24 +1,150 @@
-"""Raw rows through a model file: arrays, and tables with the user's own names and labels."""
+"""Rows through a model: raw ones through a model file, numbers through any network; arrays, and tables with labels.
+
+Both go through graphs that are traced once for each model and take any number of rows. XLA for a few padded sizes was
+tried and left out. On 2 cores a million rows of 32 numbers through 64-64 took 0.12 s either way, networks of 512 and
+1,024 neurons 5 to 13 % longer by XLA; one row of numbers took 0.1 instead of 0.2 ms, after 0.1 to 0.4 s of compilation
+for each size. Texts cannot pass it at all.
+"""
 
 from __future__ import annotations
 
+import functools
+import os
 import weakref
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from mlp_toolkit import layers
+from mlp_toolkit import arrays, layers, readers
 from mlp_toolkit.errors import UserError
 from mlp_toolkit.features import Encoding, model_inputs
-from mlp_toolkit.startup import tf
+from mlp_toolkit.startup import keras, tf
 from mlp_toolkit.targets import Target
 
 if TYPE_CHECKING:
     import pandas as pd
 
-CHUNK = 8192
+Found = TypeVar("Found")
+
+# Rows go in chunks whose widest layer gives about so many values, 16 MB: memory stays bounded, whatever comes.
+CHUNK_VALUES = 2**22
+CHUNK_ROWS = (32, 32_768)  # at least, at most
+# One chunk is checked and copied while others are in the graph.
+WORKERS = 1 + min(os.cpu_count() or 1, 8)
 
 
+def predict(model: Any, X: Any) -> Any:
+    """Predictions for any number of rows: what `model.predict` gives, faster.
+
+    Args:
+        model: A `keras.Model` with one input (rows, …) and one output (rows, …), compiled or not; or a run's model.
+        X: (rows, …) numbers as `fit` takes them: an array, a data frame, or a Parquet file. For a run's model raw rows:
+            a data frame, or a file of any kind that recipes read.
+
+    Returns:
+        (rows, …) outputs as an array; for a run's model the table that `Run.predict` gives.
+
+    Raises:
+        UserError: X does not fit the model, or holds something that is no number; with column and row.
+    """
+    if not isinstance(model, keras.Model):
+        raise UserError(
+            "not a Keras model",
+            place="predict: model",
+            found=model,
+            remedy="Of a run pass run.model, or call run.predict.",
+        )
+    data = arrays.table(X)
+    if not _is_model_file(model):
+        return _of_numbers(model, data)
+    if not hasattr(data, "iloc") or data.ndim != 2:
+        raise UserError(
+            "this model takes raw rows, columns by name: it was written by a run",
+            place="predict: X",
+            found=type(data).__name__,
+            remedy="Pass a data frame, or the path of a file.",
+        )
+    return table(outputs(model, readers.columns(data)), target_of(model))
+
+
+def outputs(model: Any, frame: pd.DataFrame | Mapping[str, np.ndarray], encoding: Encoding | None = None) -> np.ndarray:
+    """Runs raw rows through a model that takes named columns.
+
+    Args:
+        model: A model file's model, or an encoder.
+        frame: Raw rows, normalised as `readers` gives them: a data frame, or its columns.
+        encoding: The model's, where it is at hand.
+
+    Returns:
+        (rows, outputs) float32.
+    """
+    encoding = encoding or encoding_of(model)
+    inputs = model_inputs(frame, encoding)
+    groups, function, size = _graph_of_columns(model)
+    rows = len(next(iter(inputs.values())))
+    if not rows:
+        return np.zeros((0, model.output_shape[-1]), np.float32)
+
+    def work(part: slice) -> np.ndarray:
+        matrices = [np.concatenate([inputs[name][part] for name in names], axis=1) for names in groups]
+        return np.asarray(function([tf.constant(matrix) for matrix in matrices]).numpy())
+
+    return _in_chunks(work, rows, size)
+
+
+def table(values: np.ndarray, target: Target) -> pd.DataFrame:
+    """Outputs as columns with the user's names.
+
+    Regression: one column per target. Binary: `label`, `probability` (of the positive class). Multiclass: `label`,
+    `probability_<class>`. Multilabel: `<label>` (0 or 1), `probability_<label>`.
+    """
+    import pandas as pd
+
+    columns: list[np.ndarray] = list(values.T)
+    if target.task == "multilabel":
+        columns = [*(values >= 0.5).astype(int).T, *columns]
+    elif target.task != "regression":
+        classes = np.array(target.classes, object if isinstance(target.classes[0], str) else None)
+        chosen = values.argmax(axis=1) if target.task == "multiclass" else (values[:, 0] >= 0.5).astype(int)
+        columns = [classes[chosen], *columns]
+    frame = pd.DataFrame(dict(enumerate(columns)))
+    frame.columns = _names(target)
+    return frame
+
+
+@functools.lru_cache
+def _names(target: Target) -> pd.Index[Any]:
+    """The names of a table's columns; pandas takes longer to take them in than a graph to predict a row."""
+    import pandas as pd
+
+    if target.task == "regression":
+        return pd.Index(target.names)
+    if target.task == "binary":
+        return pd.Index(["label", "probability"])
+    if target.task == "multiclass":
+        return pd.Index(["label", *(f"probability_{label}" for label in target.classes)])
+    return pd.Index([*target.names, *(f"probability_{name}" for name in target.names)])
+
+
+def _kept(function: Callable[[Any], Found]) -> Callable[[Any], Found]:
+    """Keeps what a function finds out about a model, as long as the model is there.
+
+    What is found must not hold the model itself, or neither would ever be freed.
+    """
+    found: weakref.WeakKeyDictionary[Any, Found] = weakref.WeakKeyDictionary()
+
+    @functools.wraps(function)
+    def kept(model: Any) -> Found:
+        if model not in found:
+            found[model] = function(model)
+        return found[model]
+
+    return kept
+
+
+@_kept
 def encoding_of(model: Any) -> Encoding:
     """The encoding that a model file's layers hold."""
     by_kind = {type(layer): layer for layer in model.layers}
@@ -26,7 +152,7 @@ def encoding_of(model: Any) -> Encoding:
     if numbers is None and words is None:
         raise UserError(
             "this model takes encoded numbers, not raw rows: it was not written by `mlp-toolkit run`",
-            remedy="Use model.predict on an array.",
+            remedy="Use mlp_toolkit.predict on an array.",
         )
     return Encoding(
         numbers=tuple(numbers.columns) if numbers else (),
@@ -39,60 +165,122 @@ def encoding_of(model: Any) -> Encoding:
     )
 
 
+@_kept
 def target_of(model: Any) -> Target:
     """What a model file predicts."""
-    last = model.layers[-1]
-    if not isinstance(last, layers.Target):
+    if not _is_model_file(model):
         raise UserError("this model does not say what it predicts: it was not written by `mlp-toolkit run`")
+    last = model.layers[-1]
     return Target(last.task, tuple(last.names), tuple(last.classes), tuple(last.offset), tuple(last.scale))
 
 
-def outputs(model: Any, frame: pd.DataFrame, encoding: Encoding | None = None) -> np.ndarray:
-    """Runs raw rows through a model that takes named columns.
+def _is_model_file(model: Any) -> bool:
+    return any(isinstance(layer, layers.Target) for layer in model.layers[-1:])
 
-    Args:
-        model: A model file's model, or an encoder.
-        frame: Raw rows, normalised as `readers` gives them.
-        encoding: The model's, where it is at hand.
 
-    Returns:
-        (rows, outputs) float32.
+@_kept
+def _graph_of_columns(model: Any) -> tuple[list[list[str]], Any, int]:
+    """The names of the numeric and of the text columns, a graph that takes both as matrices, and the rows of a chunk.
+
+    To hand over dozens of columns one by one takes longer than all the arithmetic of a row.
     """
-    inputs = model_inputs(frame, encoding or encoding_of(model))
-    forward = _forward(model)
-    pieces = []
-    for start in range(0, len(frame), CHUNK):
-        batch = {name: tf.constant(values[start : start + CHUNK]) for name, values in inputs.items()}
-        pieces.append(forward(batch).numpy())
-    return np.concatenate(pieces) if pieces else np.zeros((0, model.output_shape[-1]), np.float32)
+    columns = model.input.items()
+    groups = [[name for name, tensor in columns if (tensor.dtype == "string") == text] for text in (False, True)]
+    groups = [names for names in groups if names]
+    reference: Callable[[], Any] = weakref.ref(model)  # see `_kept`
+
+    def forward(matrices: Sequence[Any]) -> Any:
+        batch: dict[str, Any] = {}
+        for names, matrix in zip(groups, matrices, strict=True):
+            batch |= zip(names, tf.split(matrix, len(names), axis=1), strict=True)
+        return reference()(batch, training=False)
+
+    specs = [tf.TensorSpec((None, len(names)), model.input[names[0]].dtype) for names in groups]
+    graph = tf.function(forward, autograph=False).get_concrete_function(specs)
+    return groups, graph, _chunk_rows(model, encoding_of(model).width)
 
 
-def _forward(model: Any) -> Any:
-    """The model's forward pass as one graph for any number of rows; traced once for each model."""
-    if model not in _FORWARD:
-        specs = {name: tf.TensorSpec((None, 1), tensor.dtype) for name, tensor in model.input.items()}
-        _FORWARD[model] = tf.function(lambda batch: model(batch, training=False), input_signature=[specs])
-    return _FORWARD[model]
+def _of_numbers(model: Any, data: Any) -> np.ndarray:
+    """Outputs of a network for an array or a data frame of numbers."""
+    inputs = getattr(model, "inputs", None)  # a model that is not built yet has none
+    if inputs is not None and len(inputs) != 1:
+        raise _other_form(f"{len(inputs)} inputs")
+    shape = tuple(inputs[0].shape[1:]) if inputs else None
+    whole_numbers = "int" in str(inputs[0].dtype) if inputs else False
+    check = functools.partial(arrays.features_array, shape=shape, whole_numbers=whole_numbers)
+    if not (hasattr(data, "iloc") or isinstance(data, np.ndarray)) or not np.ndim(data) or not len(data):
+        data = check(data)
+    rows = data.iloc if hasattr(data, "iloc") else data
+
+    def checked(part: slice) -> np.ndarray:
+        try:
+            return check(rows[part])
+        except UserError:
+            check(data)  # this message counts in all rows
+            raise
+
+    first = checked(slice(0, 1))
+    if not model.built:
+        model(first, training=False)
+    function = _graph_of_numbers(model, (None, *(shape or first.shape[1:])), first.dtype)
+
+    def work(part: slice) -> np.ndarray:
+        return np.asarray(function(tf.constant(checked(part))).numpy())
+
+    return _in_chunks(work, len(data), _chunk_rows(model, int(np.prod(first.shape[1:]))))
 
 
-_FORWARD: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
+def _graph_of_numbers(model: Any, shape: arrays.Shape, dtype: Any) -> Any:
+    """The model as a graph; traced anew where layers were added to the model or taken away."""
+    end = (getattr(model, "outputs", None) or [model])[0]
+    known = _graphs(model)
+    if (shape, dtype) not in known or known[shape, dtype][0]() is not end:
+        known[shape, dtype] = weakref.ref(end), _traced(model, tf.TensorSpec(shape, dtype))
+    return known[shape, dtype][1]
 
 
-def table(values: np.ndarray, target: Target) -> pd.DataFrame:
-    """Outputs as columns with the user's names.
+@_kept
+def _graphs(model: Any) -> dict[tuple[arrays.Shape, Any], tuple[weakref.ref[Any], Any]]:
+    return {}
 
-    Regression: one column per target. Binary: `label`, `probability` (of the positive class). Multiclass: `label`,
-    `probability_<class>`. Multilabel: `<label>` (0 or 1), `probability_<label>`.
-    """
-    import pandas as pd
 
-    if target.task == "regression":
-        return pd.DataFrame({name: values[:, i] for i, name in enumerate(target.names)})
-    if target.task == "multilabel":
-        decided = {name: (values[:, i] >= 0.5).astype(int) for i, name in enumerate(target.names)}
-        return pd.DataFrame(decided | {f"probability_{name}": values[:, i] for i, name in enumerate(target.names)})
-    classes = np.array(target.classes, object if isinstance(target.classes[0], str) else None)
-    if target.task == "binary":
-        return pd.DataFrame({"label": classes[(values[:, 0] >= 0.5).astype(int)], "probability": values[:, 0]})
-    label = {"label": classes[values.argmax(axis=1)]}
-    return pd.DataFrame(label | {f"probability_{c}": values[:, i] for i, c in enumerate(target.classes)})
+def _traced(model: Any, spec: Any) -> Any:
+    reference: Callable[[], Any] = weakref.ref(model)  # see `_kept`
+
+    def forward(x: Any) -> Any:
+        own = reference()
+        named = getattr(own, "inputs", None) and not isinstance(own, keras.Sequential)  # {"name": x}, or [x]
+        batch = keras.tree.pack_sequence_as(own.input, [x]) if named else x
+        results = keras.tree.flatten(own(batch, training=False))
+        if len(results) != 1:
+            raise _other_form(f"{len(results)} outputs")
+        return results[0]
+
+    if model.run_eagerly:
+        return forward
+    return tf.function(forward, autograph=False).get_concrete_function(spec)
+
+
+def _other_form(found: str) -> UserError:
+    return UserError(
+        "predict takes models with one input (rows, …) and one output (rows, …)",
+        found=found,
+        remedy="For other models use Keras's own model.predict.",
+    )
+
+
+def _chunk_rows(model: Any, width: int) -> int:
+    """Rows of a chunk, for rows of so many numbers."""
+    widest = max([width, *(int(variable.shape[-1]) for variable in model.weights if variable.shape)])
+    least, most = CHUNK_ROWS
+    return min(max(CHUNK_VALUES // max(widest, 1), least), most)
+
+
+def _in_chunks(work: Callable[[slice], np.ndarray], rows: int, size: int) -> np.ndarray:
+    """What `work` gives for all rows, in their order."""
+    first, *rest = (slice(start, start + size) for start in range(0, rows, size))
+    if not rest:
+        return work(first)
+    done = work(first)  # alone: it prepares the graph
+    with ThreadPoolExecutor(WORKERS) as pool:
+        return np.concatenate([done, *pool.map(work, rest)])
