@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import queue
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -29,6 +30,9 @@ class Rows(Protocol):
 
     def blocks(self, epoch: int) -> Iterator[Arrays]:
         """All rows once, in the order of an epoch, counted from 0."""
+
+    def close(self) -> None:
+        """Ends what goes on between epochs."""
 
 
 class Resident:
@@ -59,6 +63,9 @@ class Resident:
             order = self._order(epoch)
             yield tuple(tf.gather(array, order) for array in self._arrays)
 
+    def close(self) -> None:
+        """Nothing goes on."""
+
 
 class Streamed:
     """Rows that are read while the network trains on those before them.
@@ -75,11 +82,32 @@ class Streamed:
     ) -> None:
         self.rows, self.block_rows, self.first = rows, min(block_rows, rows), first
         self._read = read
+        self._coming: int | None = None  # the epoch whose blocks come next from `_blocks`
+        self._blocks: Iterator[Sequence[np.ndarray] | None] = iter(())
 
     def blocks(self, epoch: int) -> Iterator[Arrays]:
-        """The blocks, each read while the one before it is in use."""
-        for arrays in ahead(self._read(epoch)):
+        """The blocks, each read while the one before it is in use; after the last, those of the next epoch are."""
+        if self._coming != epoch:
+            self.close()
+            self._blocks = ahead(self._from(epoch))
+        self._coming = None
+        for arrays in self._blocks:
+            if arrays is None:
+                self._coming = epoch + 1
+                return
             yield tuple(tf.constant(array) for array in arrays)
+
+    def close(self) -> None:
+        """Ends reading ahead."""
+        self._coming = None
+        if isinstance(self._blocks, Generator):
+            self._blocks.close()
+
+    def _from(self, epoch: int) -> Iterator[Sequence[np.ndarray] | None]:
+        """The blocks of all epochs from one on, None after each."""
+        for number in itertools.count(epoch):
+            yield from self._read(number)
+            yield None
 
 
 _END = object()

@@ -62,22 +62,31 @@ def run(
     model.stop_training = False
     told = keras.callbacks.CallbackList([*callbacks, history], model=model, epochs=epochs, steps=steps, verbose=0)
     told.on_train_begin()
-    logs: dict[str, float] = {}
-    for epoch in range(initial_epoch, epochs):
-        told.on_epoch_begin(epoch)
-        logs = loop.train(epoch, told)
-        if validation is not None:
-            told.on_test_begin()
-            validated = loop.validate()
-            told.on_test_end(validated)
-            logs = {**logs, **{f"val_{name}": value for name, value in validated.items()}}
-        told.on_epoch_end(epoch, logs)
-        if model.stop_training:
-            break
+    try:
+        logs = _epochs(model, loop, range(initial_epoch, epochs), validation is not None, told)
+    finally:
+        rows.close()
     if epochs > initial_epoch:
         model.optimizer.finalize_variable_values(model.trainable_weights)  # averaged weights take their place
     told.on_train_end(logs)
     return history, engine
+
+
+def _epochs(model: Any, loop: _Compiled | _Steps, numbers: range, validated: bool, told: Any) -> dict[str, float]:
+    """Trains epoch by epoch; the logs of the last."""
+    logs: dict[str, float] = {}
+    for epoch in numbers:
+        told.on_epoch_begin(epoch)
+        logs = loop.train(epoch, told)
+        if validated:
+            told.on_test_begin()
+            found = loop.validate()
+            told.on_test_end(found)
+            logs = {**logs, **{f"val_{name}": value for name, value in found.items()}}
+        told.on_epoch_end(epoch, logs)
+        if model.stop_training:
+            break
+    return logs
 
 
 def _loop(

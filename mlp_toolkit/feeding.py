@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +14,7 @@ from mlp_toolkit.blocks import Resident, Rows, Streamed, ahead
 from mlp_toolkit.dataset import Dataset, Piece
 from mlp_toolkit.errors import UserError
 from mlp_toolkit.spec import Recipe
+from mlp_toolkit.spool import Spool
 from mlp_toolkit.streaming import Stream
 
 # A block takes the engine some tens of milliseconds: much longer than handing it over, much shorter than an epoch.
@@ -50,8 +53,16 @@ def _streamed(data: Stream, spec: Recipe) -> Streamed:
     pool_rows = streaming.pool_rows(sum(array.nbytes for array in first))
     block_rows = max(1, BLOCK_ROWS // spec.train.batch_size) * spec.train.batch_size
 
+    spool = Spool(data.spool) if data.spool else None
+
+    def group(number: int) -> Iterator[tuple[np.ndarray, ...]]:
+        return (_encoded(data, piece, by_class) for piece in data.group(number))
+
     def read(epoch: int) -> Iterator[tuple[np.ndarray, ...]]:
-        pieces = (_encoded(data, piece, by_class) for piece in data.epoch(spec.seed, epoch))
+        pieces = itertools.chain.from_iterable(
+            spool.group(number, functools.partial(group, number)) if spool else group(number)
+            for number in data.order(epoch)
+        )
         random = np.random.default_rng([spec.seed, epoch, 1])
         # While one pool is given out, the next is read.
         read_ahead = ahead(pieces, most=max(1, pool_rows // streaming.PIECE_ROWS))

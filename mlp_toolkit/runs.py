@@ -154,6 +154,11 @@ class Run:
         return storage.load(self.directory / "model.h5")
 
     @property
+    def engine(self) -> str:
+        """What trained: `xla` or `graph`, both compiled, or `steps`, a call for every batch."""
+        return str(self.metrics["engine"])
+
+    @property
     def report_path(self) -> Path:
         """The report, one HTML page."""
         return self.directory / "report.html"

@@ -8,6 +8,7 @@ shuffled in a pool on the way. Nothing here grows with the number of rows.
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -37,6 +38,7 @@ PIECE_ROWS = 65_536  # read at a time
 LOOKED_AT = 100_000  # rows that decide the kinds of the columns
 SAMPLE_ROWS = 200_000  # drawn for medians, for the scores of the training rows and for validation after each epoch
 POOL_BYTES = 64_000_000  # of encoded rows that are shuffled together
+ROOM_TAKEN = 0.5  # of the disk's free room, at most, by encoded rows
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,7 @@ class Stream:
         fingerprint: SHA-256 over all files.
         notes: What was inferred, in sentences.
         samples: At most about `SAMPLE_ROWS` rows of `train` and of `validation`.
+        spool: The folder in which encoded rows are kept while training; None where there is too little room.
     """
 
     recipe: Recipe
@@ -83,6 +86,7 @@ class Stream:
     fingerprint: str
     notes: tuple[str, ...]
     samples: dict[str, Piece]
+    spool: Path | None
 
     def pieces(self, part: str) -> Iterator[Piece]:
         """The rows of a part that its scores are counted from: a sample of the training rows, else all."""
@@ -91,10 +95,14 @@ class Stream:
         else:
             yield from self._read(part, self.groups)
 
-    def epoch(self, seed: int, number: int) -> Iterator[Piece]:
-        """All training rows, row group by row group, in the order of an epoch."""
-        order = np.random.default_rng([seed, number]).permutation(len(self.groups))
-        return self._read("train", [self.groups[index] for index in order])
+    def order(self, epoch: int) -> list[int]:
+        """The order of the row groups in an epoch, counted from 0: depends on it and the recipe's seed alone."""
+        order: list[int] = np.random.default_rng([self.recipe.seed, epoch]).permutation(len(self.groups)).tolist()
+        return order
+
+    def group(self, number: int) -> Iterator[Piece]:
+        """The training rows of a row group."""
+        return self._read("train", [self.groups[number]])
 
     def _read(self, part: str, groups: Sequence[Group]) -> Iterator[Piece]:
         columns = [*self.encoding.columns, *self.recipe.data.targets]
@@ -165,17 +173,24 @@ def _load(recipe: Recipe, place: str, scratch: Path) -> Stream:
     counts = {part: int(scan.counts[part]) for part in PARTS}
     notes = [f"streamed: {rows:,} rows in {len(groups):,} row groups; the kinds of columns by {looked_at:,} of them"]
     notes += scan.notes(target)
+    encoding = scan.fitter.encoding()
+    kept = counts["train"] * (encoding.width + target.n_outputs + 1) * 4
+    room = shutil.disk_usage(next(folder for folder in (scratch, *scratch.absolute().parents) if folder.is_dir())).free
+    roomy = kept < ROOM_TAKEN * room
+    where = "are kept in a temporary file" if roomy else "are encoded anew in every epoch, there is too little room for"
+    notes.append(f"encoded training rows {where}: {kept / 1e9:.2g} GB")
     return Stream(
         recipe=recipe,
         groups=tuple(groups),
         kinds=kinds,
-        encoding=scan.fitter.encoding(),
+        encoding=encoding,
         target=target,
         counts=counts,
         class_counts=scan.class_counts(target),
         fingerprint=fingerprint,
         notes=(*notes, *kinds.notes),
         samples={part: scan.sample(part, target) for part in ("train", "validation")},
+        spool=scratch if roomy else None,
     )
 
 

@@ -21,6 +21,7 @@ import mlp_toolkit as mt
 from mlp_toolkit import dataset, feeding, recipe, streaming
 from mlp_toolkit.errors import UserError
 from mlp_toolkit.model import build_mlp
+from mlp_toolkit.spool import Spool
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +95,34 @@ def test_an_epoch_holds_every_training_row_once_with_its_target_and_weight(lake,
     np.testing.assert_allclose(one, other, atol=1e-5)
 
 
+def test_rows_kept_on_disk_are_those_that_were_encoded(lake, tmp_path, monkeypatch):
+    wanted = spec(lake, **{"data.sample_weight": "weight"})
+    epochs = []
+    for room in (0.5, 0.0):
+        monkeypatch.setattr(streaming, "ROOM_TAKEN", room)
+        data = streaming.load(wanted, "recipe", tmp_path)
+        assert (data.spool is None) == (room == 0)
+        assert any("temporary file" in note for note in data.notes) == (room > 0)
+        rows, _ = feeding.rows_of(build_mlp("binary", n_features=data.encoding.width), data, wanted)
+        epochs.append([[np.asarray(array) for array in block] for number in range(3) for block in rows.blocks(number)])
+        rows.close()
+    for kept, made in zip(*epochs, strict=True):
+        for one, other in zip(kept, made, strict=True):
+            np.testing.assert_array_equal(one, other)
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_full_disk_costs_speed_and_no_rows(tmp_path, monkeypatch, caplog):
+    with open("/dev/full", "w+b", buffering=0) as full:
+        monkeypatch.setattr("tempfile.TemporaryFile", lambda **_: full)
+        spool = Spool(tmp_path)
+        for _ in range(2):
+            made = list(spool.group(0, lambda: iter([(np.arange(3.0),), (np.arange(4.0),)])))
+            assert [len(x) for (x,) in made] == [3, 4]
+    assert "No space left" in caplog.text
+    assert len(caplog.records) == 1
+
+
 @given(
     sizes=st.lists(st.integers(0, 9), max_size=12),
     pool=st.integers(1, 40),
@@ -164,7 +193,7 @@ def test_shares_of_the_split_hold_roughly_and_parts_do_not_overlap(tmp_path):
     assert data.counts["test"] / total == pytest.approx(0.2, abs=0.02)
     assert data.counts["validation"] / total == pytest.approx(0.15, abs=0.02)
     rows = {part: np.concatenate([p.row_numbers for p in data.pieces(part)]) for part in ("validation", "test")}
-    rows["train"] = np.concatenate([p.row_numbers for p in data.epoch(0, 0)])
+    rows["train"] = np.concatenate([p.row_numbers for number in data.order(0) for p in data.group(number)])
     assert sorted(np.concatenate([*rows.values()]).tolist()) == list(range(20_000))
 
 
