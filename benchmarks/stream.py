@@ -9,6 +9,7 @@ rows of an epoch, the first epoch left out.
 from __future__ import annotations
 
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -93,7 +94,7 @@ def run(data: str, streamed: str, folder: str) -> None:
     before, series, over = resident(), [], threading.Event()
 
     def watch() -> None:
-        while not over.wait(0.05):
+        while not over.wait(0.25):
             series.append(resident() - before)
 
     watcher = threading.Thread(target=watch)
@@ -116,8 +117,8 @@ def run(data: str, streamed: str, folder: str) -> None:
 
 def resident() -> float:
     """Megabytes of this process in memory."""
-    text = Path("/proc/self/status").read_text()
-    return int(text.split("VmRSS:")[1].split()[0]) / 1024
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 def draw(measured: list[dict], path: Path) -> None:

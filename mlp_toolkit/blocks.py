@@ -83,7 +83,7 @@ class Streamed:
         self.rows, self.block_rows, self.first = rows, min(block_rows, rows), first
         self._read = read
         self._coming: int | None = None  # the epoch whose blocks come next from `_blocks`
-        self._blocks: Iterator[Sequence[np.ndarray] | None] = iter(())
+        self._blocks: Iterator[Arrays | None] = iter(())
 
     def blocks(self, epoch: int) -> Iterator[Arrays]:
         """The blocks, each read while the one before it is in use; after the last, those of the next epoch are."""
@@ -95,7 +95,7 @@ class Streamed:
             if arrays is None:
                 self._coming = epoch + 1
                 return
-            yield tuple(tf.constant(array) for array in arrays)
+            yield arrays
 
     def close(self) -> None:
         """Ends reading ahead."""
@@ -103,10 +103,11 @@ class Streamed:
         if isinstance(self._blocks, Generator):
             self._blocks.close()
 
-    def _from(self, epoch: int) -> Iterator[Sequence[np.ndarray] | None]:
+    def _from(self, epoch: int) -> Iterator[Arrays | None]:
         """The blocks of all epochs from one on, None after each."""
         for number in itertools.count(epoch):
-            yield from self._read(number)
+            for arrays in self._read(number):
+                yield tuple(tf.constant(array) for array in arrays)
             yield None
 
 

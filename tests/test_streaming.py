@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -248,3 +249,20 @@ def test_a_killed_streamed_run_resumes_to_the_same_bits(lake, tmp_path):
     assert resumed.history.equals(whole.history)
     for a, b in zip(whole.model.get_weights(), resumed.model.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_rows(tmp_path, monkeypatch):
+    """1.2 million rows more are 160 MB of float32, and several times that where a table of them is held."""
+    monkeypatch.syspath_prepend(Path(__file__).parents[1] / "benchmarks")
+    import stream
+
+    peaks = []
+    for rows in (400_000, 1_600_000):
+        data = tmp_path / f"{rows}.parquet"
+        stream.write(data, rows)
+        child = [sys.executable, stream.__file__, str(data), "true", str(tmp_path)]
+        done = subprocess.run(child, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        peaks.append(max(json.loads(done.stdout.splitlines()[-1])["megabytes"]))
+    assert peaks[1] - peaks[0] < 150
+    assert peaks[1] < 2000
