@@ -30,7 +30,7 @@ Found = TypeVar("Found")
 
 # Rows go in chunks whose widest layer gives about so many values, 16 MB: memory stays bounded, whatever comes.
 CHUNK_VALUES = 2**22
-CHUNK_ROWS = (32, 32_768)  # at least, at most
+CHUNK_ROWS = (32, 16_384)  # at least, at most
 # One chunk is checked and copied while others are in the graph.
 WORKERS = 1 + min(os.cpu_count() or 1, 8)
 
