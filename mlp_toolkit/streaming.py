@@ -128,7 +128,8 @@ def wanted(recipe: Recipe) -> bool:
     if suffix == ".parquet":
         rows = sum(rows for _, _, rows in readers.row_groups(str(data.path)))
         return rows * len(readers.header(str(data.path))) >= VALUES_THAT_STREAM
-    return Path(str(data.path)).stat().st_size >= CSV_BYTES_THAT_STREAM
+    file = Path(str(data.path))
+    return file.is_file() and file.stat().st_size >= CSV_BYTES_THAT_STREAM
 
 
 def load(recipe: Recipe, place: str, scratch: Path) -> Stream:

@@ -84,3 +84,10 @@ def test_the_scores_are_those_of_the_recipes_comments():
         comment = catalog.recipes()[name].read_text().split("task:")[0]
         for score in re.findall(r"-?\d+\.\d+", scores):
             assert score in comment, (name, score)
+
+
+def test_the_table_of_streaming_holds_what_the_benchmark_writes():
+    written = rows((ROOT / "benchmarks" / "results" / "stream.md").read_text())
+    shown = rows(block("stream"))
+    assert shown[0] == written[0]
+    assert [line[:2] for line in shown] == [line[:2] for line in written]  # the figures are another machine's each time

@@ -178,6 +178,7 @@ def test_size_decides_where_the_recipe_does_not(lake, monkeypatch):
     assert streaming.wanted(spec(lake))
     assert streaming.wanted(spec(lake, "people.csv"))
     assert not streaming.wanted(spec(lake, **{"data.stream": False}))
+    assert not streaming.wanted(spec(lake, "absent.csv"))  # whoever reads it says that it is not there
     with pytest.raises(UserError, match="only Parquet and CSV"):
         streaming.wanted(spec(lake, **{"data.path": None, "data.dataset": "iris", "data.stream": True}))
 
