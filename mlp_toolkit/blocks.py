@@ -45,7 +45,7 @@ class Resident:
 
     def __init__(self, arrays: Sequence[np.ndarray], order: Callable[[int], np.ndarray] | None = None) -> None:
         self.rows = self.block_rows = len(arrays[0])
-        self.first = tuple(array[:1] for array in arrays)
+        self.first = tuple(array[:1].copy() for array in arrays)  # a view would keep the whole array
         self._arrays: Arrays = tuple(arrays)
         self._placed = False
         self._order = order

@@ -29,6 +29,8 @@ class Checkpoint:
         told = {key: value for key, value in resolved.values.items() if key not in ("name", "metrics")}
         told["data"] = {"fingerprint": data.fingerprint, "target": resolved.spec.data.targets}
         told["data"]["split"] = str(resolved.values["data"]["split"])
+        told["data"]["classes"] = list(data.target.classes)
+        told["data"]["sample_weight"] = resolved.spec.data.sample_weight
         told["data"]["stream"] = isinstance(data, Stream)
         told["data"]["kinds"] = dict(data.kinds.by_column)
         self.identity = hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()

@@ -90,7 +90,7 @@ def _blocks(file: Path) -> Any:
             for batch in opened:
                 if batch.num_rows:
                     yield batch.to_pandas().astype(object)
-    except pa.ArrowInvalid as error:
+    except (pa.ArrowInvalid, OSError, EOFError) as error:
         raise UserError(f"cannot be read as CSV: {shorten(str(error))}", place=str(file)) from None
 
 

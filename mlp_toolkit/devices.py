@@ -69,12 +69,21 @@ def mirrored(model: Any, names: list[str], batch_size: int) -> Any:
             place="device: all",
             remedy=f"Take a batch size that {len(names)} divides: {-(-batch_size // len(names)) * len(names)}.",
         )
-    clipping = [name for name in ("clipnorm", "global_clipnorm", "clipvalue") if getattr(model.optimizer, name, None)]
+    optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)  # inside of float16's scaling
+    clipping = [name for name in ("clipnorm", "global_clipnorm", "clipvalue") if getattr(optimizer, name, None)]
     if clipping:
         raise UserError(
             f"{clipping[0]} on several devices would clip each device's share of the gradient, not the gradient",
             place="device: all",
             remedy="Train on one device, or without clipping.",
+        )
+
+    reduction = getattr(model.loss, "reduction", "sum_over_batch_size")
+    if reduction not in ("sum_over_batch_size", "mean"):
+        raise UserError(
+            f"a loss with reduction={reduction!r} is not the mean over the batch that several devices share",
+            place="device: all",
+            remedy="Use the mean over the batch, or train on one device.",
         )
 
     def copied(layer: Any) -> Any:

@@ -180,7 +180,7 @@ def _infer_number(values: np.ndarray, name: str) -> tuple[str, str | None]:
     if len(known) == len(values) and (known == known[0]).all():
         return "ignore", f"ignored: the same value {known[0]:g} in every row"
     # Few gaps are allowed: rows without a target are left out, and of large files a few stretches are looked at.
-    if len(values) > 50 and len(known) == len(values) and (np.diff(known.astype(float)) == 1).mean() > 0.999:
+    if len(values) > 50 and len(known) == len(values) and (np.diff(known.astype(float)) == 1).mean() > 0.99:
         return "ignore", "ignored: counts the rows"
     return "numeric", None
 
@@ -413,7 +413,7 @@ class Fitter:
         indicators = tuple(np.flatnonzero(self.absent).tolist())
         for index, column in enumerate(sample):
             finite = column[np.isfinite(column)].astype(np.float64)
-            fill.append(float(np.median(finite)) if len(finite) else 0.0)
+            fill.append(float(np.median(finite)) if len(finite) else float(self.mean[index]))
             if self.absent[index]:
                 self._merge(index, int(self.absent[index]), fill[-1], 0.0)
             center.append(float(self.mean[index]))

@@ -51,7 +51,7 @@ def _streamed(data: Stream, spec: Recipe) -> Streamed:
     by_class = weights.class_weights(data.class_counts, data.target.classes, spec.train.class_weight)
     first = _encoded(data, data.samples["train"].head(), by_class)
     pool_rows = streaming.pool_rows(sum(array.nbytes for array in first))
-    block_rows = max(1, BLOCK_ROWS // spec.train.batch_size) * spec.train.batch_size
+    block_rows = max(1, min(BLOCK_ROWS, pool_rows) // spec.train.batch_size) * spec.train.batch_size
 
     spool = Spool(data.spool) if data.spool else None
 
@@ -65,7 +65,7 @@ def _streamed(data: Stream, spec: Recipe) -> Streamed:
         )
         random = np.random.default_rng([spec.seed, epoch, 1])
         # While one pool is given out, the next is read.
-        read_ahead = ahead(pieces, most=max(1, pool_rows // streaming.PIECE_ROWS))
+        read_ahead = ahead(pieces, most=max(1, pool_rows // streaming.piece_rows(data.encoding.width)))
         return streaming.shuffled(read_ahead, pool_rows, block_rows, random)
 
     return Streamed(data.counts["train"], block_rows, first, read)

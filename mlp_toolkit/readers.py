@@ -162,7 +162,7 @@ def read_group(file: Path, number: int, columns: list[str], rows: int) -> Iterat
     with reading(file), parquet.ParquetFile(file) as opened:
         # One thread: the others are training.
         for batch in opened.iter_batches(rows, row_groups=[number], columns=columns, use_threads=False):
-            yield normalise(batch.to_pandas(split_blocks=True))
+            yield normalise(batch.to_pandas(split_blocks=True, ignore_metadata=True))
 
 
 def _same_columns(file: Path, names: list[str], first: Path, expected: list[str]) -> None:

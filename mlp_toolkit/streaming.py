@@ -8,6 +8,7 @@ shuffled in a pool on the way. Nothing here grows with the number of rows.
 from __future__ import annotations
 
 import hashlib
+import math
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -19,7 +20,7 @@ import numpy as np
 
 from mlp_toolkit import csv_files, dataset, features, readers
 from mlp_toolkit.dataset import Piece
-from mlp_toolkit.errors import UserError
+from mlp_toolkit.errors import UserError, listing
 from mlp_toolkit.spec import Recipe, Split
 from mlp_toolkit.splitting import PARTS, split_by_column
 from mlp_toolkit.targets import Spread, Target, check_varied, fit_target, known_values, quantities, read_targets
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 VALUES_THAT_STREAM = 100_000_000
 CSV_BYTES_THAT_STREAM = 1_000_000_000
 
-SCRATCH = "rows-{}.parquet"
+SCRATCH = ".mlp-toolkit-rows-{}.parquet"
 PIECE_ROWS = 65_536  # read at a time
 LOOKED_AT = 100_000  # rows that decide the kinds of the columns
 SAMPLE_ROWS = 200_000  # drawn for medians, for the scores of the training rows and for validation after each epoch
@@ -109,8 +110,10 @@ class Stream:
         for group in groups:
             if group.part not in ("", part):
                 continue
-            for frame, part_of in _frames(self.recipe, group, columns):
-                yield _piece(self.recipe, frame[part_of == PARTS.index(part)], self.target)
+            for frame, part_of in _frames(self.recipe, group, columns, piece_rows(self.encoding.width)):
+                own = frame[part_of == PARTS.index(part)]
+                if len(own):
+                    yield _piece(self.recipe, own, self.target)
 
 
 def wanted(recipe: Recipe) -> bool:
@@ -143,10 +146,16 @@ def load(recipe: Recipe, place: str, scratch: Path) -> Stream:
     Raises:
         UserError: With place, cause and remedy for whatever is wrong with the data.
     """
+    made = not scratch.exists()
     try:
         return _load(recipe, place, scratch)
-    except UserError:
+    except BaseException as error:
         forget(scratch)
+        if made and scratch.is_dir() and not any(scratch.iterdir()):
+            scratch.rmdir()
+        if isinstance(error, OSError):
+            why = error.strerror or str(error)
+            raise UserError(f"the run directory cannot be written: {why}", place=str(scratch)) from None
         raise
 
 
@@ -154,8 +163,6 @@ def forget(scratch: Path) -> None:
     """Deletes the Parquet files that CSV files became."""
     for file in scratch.glob(SCRATCH.format("*")):
         file.unlink()
-    if scratch.is_dir() and not any(scratch.iterdir()):
-        scratch.rmdir()
 
 
 def _load(recipe: Recipe, place: str, scratch: Path) -> Stream:
@@ -229,6 +236,11 @@ def shuffled(
     yield from given_out()
 
 
+def piece_rows(width: int) -> int:
+    """How many rows of so many encoded values are read at a time."""
+    return max(1, min(PIECE_ROWS, POOL_BYTES // (4 * width)))
+
+
 def pool_rows(row_bytes: int) -> int:
     """How many rows of so many bytes are shuffled together."""
     return max(1, POOL_BYTES // row_bytes)
@@ -240,6 +252,8 @@ def _groups(recipe: Recipe, scratch: Path) -> tuple[list[Group], str]:
     fingerprints = []
     for number, (part, path) in enumerate([("", str(recipe.data.path)), *dataset.part_files(recipe.data)]):
         file = Path(path)
+        if not readers.suffix(file).endswith(readers.STREAMED):
+            raise UserError("beside streamed data only Parquet and CSV files are read", place=path)
         if readers.suffix(file) != ".parquet":
             file = csv_files.as_parquet(file, scratch / SCRATCH.format(number), recipe)
             fingerprints.append(csv_files.fingerprint_of(file))
@@ -281,6 +295,10 @@ def _frames(
             part_of[drawn < test] = PARTS.index("test")
         elif not group.part:
             for part, places in split_by_column(frame[str(split)], np.arange(len(frame)), str(split)).items():
+                if part == "test" and data.test_path and len(places):
+                    raise UserError(
+                        f"test rows come from data.test_path and from the split column {split!r}: which is meant?"
+                    )
                 part_of[places] = PARTS.index(part)
         known = np.ones(len(frame), bool)
         for name in data.targets:
@@ -294,14 +312,20 @@ def _piece(recipe: Recipe, frame: pd.DataFrame, target: Target) -> Piece:
 
 
 def _look(recipe: Recipe, groups: Sequence[Group]) -> tuple[features.Kinds, int]:
-    """The kinds of the columns, by the beginnings of up to eight row groups, and how many rows that were."""
+    """The kinds of the columns, by stretches of up to eight row groups, and how many rows that were."""
     import pandas as pd
 
     every = readers.header(groups[0].file)
     own = [group for group in groups if not group.part]
     chosen = [own[index] for index in np.unique(np.linspace(0, len(own) - 1, 8).astype(int))]
-    looked = [next(_frames(recipe, group, every, LOOKED_AT // len(chosen)), (None, None))[0] for group in chosen]
-    frame = readers.normalise(pd.concat([frame for frame in looked if frame is not None], ignore_index=True))
+    looked = []
+    for group in chosen:
+        share = LOOKED_AT / len(chosen) / max(1, group.rows)
+        for frame, _ in _frames(recipe, group, every):  # of every piece the beginning
+            looked.append(frame.iloc[: math.ceil(share * len(frame))])
+    if not sum(map(len, looked)):
+        raise UserError(f"the target {listing(recipe.data.targets)} has no value in {len(chosen)} row groups looked at")
+    frame = readers.normalise(pd.concat(looked, ignore_index=True))
     return dataset.column_kinds(recipe, frame), len(frame)
 
 
@@ -315,19 +339,20 @@ class _Scan:
     counts: Counter[str] = field(default_factory=Counter)
     labels: Counter[str] = field(default_factory=Counter)  # texts of the class column, all rows
     train_labels: Counter[str] = field(default_factory=Counter)
-    drawn: dict[str, list[pd.DataFrame]] = field(default_factory=lambda: {"train": [], "validation": []})
+    # Each sampled row with the number that it was drawn by: a sample that grows too large is thinned by half.
+    drawn: dict[str, list[tuple[pd.DataFrame, np.ndarray]]] = field(
+        default_factory=lambda: {"train": [], "validation": []}
+    )
+    kept: dict[str, float] = field(default_factory=lambda: {"train": 1.0, "validation": 1.0})
     heavy: bool = False  # whether some training row has a weight above 0
 
     def __post_init__(self) -> None:
         split = self.recipe.data.split
-        train = validation = 1.0  # where the recipe does not say the share beforehand: the most it can be
+        train = 1.0  # where the recipe does not say the share beforehand: the most it can be
         if isinstance(split, Split) and isinstance(split.validation, float) and isinstance(split.test, float):
-            train, validation = 1 - split.validation - split.test, split.validation
-        self.shares = {
-            "train": min(1.0, SAMPLE_ROWS / (self.rows * train)),
-            "validation": min(1.0, SAMPLE_ROWS / (self.rows * validation)),
-        }
-        self.fitter = features.Fitter(self.kinds, self.shares["train"], self.recipe.seed)
+            train = 1 - split.validation - split.test
+        self.share = min(1.0, SAMPLE_ROWS / (self.rows * train))
+        self.fitter = features.Fitter(self.kinds, self.share, self.recipe.seed)
         self.random = np.random.default_rng([self.recipe.seed, 1])
         self.spread = _Moments(len(self.recipe.data.targets))
 
@@ -350,9 +375,13 @@ class _Scan:
                 raise UserError(f"the target {data.targets[0]!r} has more than {SAMPLE_ROWS:,} different values")
         weights = dataset.row_weights(frame, data.sample_weight)
         self.heavy |= weights is None or bool(weights[train].any())
-        for part, share in self.shares.items():
+        for part, drawn in self.drawn.items():
             own = frame[part_of == PARTS.index(part)]
-            self.drawn[part].append(own if share == 1 else own[self.random.random(len(own)) < share])
+            by = self.random.random(len(own))
+            drawn.append((own[by < self.kept[part]], by[by < self.kept[part]]))
+            while sum(len(by) for _, by in drawn) > SAMPLE_ROWS:
+                self.kept[part] /= 2
+                drawn[:] = [(rows[by < self.kept[part]], by[by < self.kept[part]]) for rows, by in drawn]
 
     def target(self) -> Target:
         """What is predicted; refuses data that nothing can be learnt from."""
@@ -393,9 +422,11 @@ class _Scan:
             notes.append(f"{self.rows - known:,} of {self.rows:,} rows have no target and are left out")
         if isinstance(self.recipe.data.split, Split):
             notes.append("each row falls to its part by chance: the parts hold their shares roughly, not exactly")
-        sizes = {part: sum(map(len, frames)) for part, frames in self.drawn.items()}
-        if self.shares["train"] < 1:
-            notes.append(f"medians and the scores of the training rows: by a sample of {sizes['train']:,} of them")
+        sizes = {part: sum(len(by) for _, by in drawn) for part, drawn in self.drawn.items()}
+        if self.share < 1:
+            notes.append(f"medians: by a sample of about {self.share * self.counts['train']:,.0f} training rows")
+        if sizes["train"] < self.counts["train"]:
+            notes.append(f"scores of the training rows: by a sample of {sizes['train']:,} of them")
         if sizes["validation"] < self.counts["validation"]:
             notes.append(f"validation after each epoch: by a sample of {sizes['validation']:,} validation rows")
         if target.task == "binary":
@@ -406,7 +437,7 @@ class _Scan:
         """The rows drawn from a part."""
         import pandas as pd
 
-        frame = pd.concat(self.drawn[part])
+        frame = pd.concat([rows for rows, _ in self.drawn[part]])
         return _piece(self.recipe, readers.normalise(frame).set_axis(frame.index), target)
 
 

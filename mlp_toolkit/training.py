@@ -155,7 +155,8 @@ def resident(
     arrays.check_aligned(X, sample_weight, "sample_weight")
     weights = _weights(output, targets, class_weight, sample_weight, classes)
     rows = [array for array in (x, targets, weights) if array is not None]
-    return Resident(rows, None if seed is None else lambda epoch: row_order(len(x), seed, epoch))
+    count = len(x)
+    return Resident(rows, None if seed is None else lambda epoch: row_order(count, seed, epoch))
 
 
 def train(

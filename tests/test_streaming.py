@@ -165,9 +165,40 @@ def test_a_streamed_recipe_runs_to_the_end(lake, tmp_path, table, path):
     assert (table["kind"].to_numpy()[kept["row"]] == kept["target"]).all()
     again = run.predict(table.iloc[kept["row"]])
     np.testing.assert_allclose(again["probability"], kept["probability"], atol=1e-6)
-    assert not list((tmp_path / "run").glob("rows-*"))
+    assert not list((tmp_path / "run").glob(".mlp-toolkit-*"))
     repeated = mt.run(tmp_path / "run" / "recipe.yaml", out=tmp_path / "again", verbose=0)
     assert repeated.history.equals(run.history)
+
+
+def test_files_of_the_user_beside_the_run_are_left_alone(lake, tmp_path):
+    own = tmp_path / "rows-0.parquet"
+    own.write_bytes((lake / "people.parquet").read_bytes())
+    spec(lake)
+    options = {"data.path": str(lake / "people.csv"), "data.stream": True, "train.epochs": 1}
+    mt.run(lake / "recipe.yaml", options, out=tmp_path, verbose=0)
+    assert own.read_bytes() == (lake / "people.parquet").read_bytes()
+
+
+def test_a_pandas_index_in_the_file_is_a_column_as_it_is_in_memory(lake, tmp_path, table):
+    table.set_index("mean area").to_parquet(tmp_path / "indexed.parquet")
+    wanted = spec(lake, **{"data.path": str(tmp_path / "indexed.parquet")})
+    assert streaming.load(wanted, "recipe", tmp_path).kinds.by_column == dataset.load(wanted).kinds.by_column
+
+
+def test_row_groups_without_a_row_of_the_part_do_no_harm(lake, tmp_path, table):
+    ordered = table.sort_values("part", ascending=False, key=lambda parts: parts != "test")
+    ordered.to_parquet(tmp_path / "ordered.parquet", row_group_size=30, index=False)
+    options = {"data.path": str(tmp_path / "ordered.parquet"), "data.split": "part", "data.stream": True}
+    spec(lake)
+    run = mt.run(lake / "recipe.yaml", {**options, "train.epochs": 1}, out=tmp_path / "run", verbose=0)
+    assert len(pd.read_parquet(tmp_path / "run" / "predictions.parquet")) == run.metrics["rows"]["test"]
+
+
+def test_a_small_validation_part_is_sampled_whole(lake, tmp_path, monkeypatch):
+    monkeypatch.setattr(streaming, "SAMPLE_ROWS", 60)
+    data = streaming.load(spec(lake), "recipe", tmp_path)
+    assert len(data.samples["validation"].frame) == data.counts["validation"] < 60
+    assert 20 < len(data.samples["train"].frame) <= 60
 
 
 def test_size_decides_where_the_recipe_does_not(lake, monkeypatch):
@@ -254,16 +285,16 @@ def test_a_killed_streamed_run_resumes_to_the_same_bits(lake, tmp_path):
 
 @pytest.mark.slow
 def test_memory_does_not_grow_with_the_rows(tmp_path, monkeypatch):
-    """1.2 million rows more are 160 MB of float32, and several times that where a table of them is held."""
+    """2 million rows more are 264 MB of float32; read at once, they took 1,500 MB more."""
     monkeypatch.syspath_prepend(Path(__file__).parents[1] / "benchmarks")
     import stream
 
     peaks = []
-    for rows in (400_000, 1_600_000):
+    for rows in (1_000_000, 3_000_000):
         data = tmp_path / f"{rows}.parquet"
         stream.write(data, rows)
         child = [sys.executable, stream.__file__, str(data), "true", str(tmp_path)]
         done = subprocess.run(child, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         peaks.append(max(json.loads(done.stdout.splitlines()[-1])["megabytes"]))
-    assert peaks[1] - peaks[0] < 150
+    assert peaks[1] - peaks[0] < 200
     assert peaks[1] < 2000
