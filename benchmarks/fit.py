@@ -118,8 +118,12 @@ def round_of(case: Case, competitors: list[str], index: int) -> dict[str, dict[s
             for name in order:
                 processes[name] = subprocess.Popen(
                     [sys.executable, str(HERE / "fit_child.py"), name, described],
-                    stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=messages, text=True, encoding="utf-8",
-                )  # fmt: skip
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=messages,
+                    text=True,
+                    encoding="utf-8",
+                )
             ready = [name for name in order if processes[name].stdout.readline()]
             turns = {}
             for name in ready:

@@ -52,9 +52,15 @@ def keras_case(case: Case, engine: str) -> Callable[[np.ndarray, np.ndarray], tu
     def train(x: np.ndarray, y: np.ndarray) -> tuple[Clock, str]:
         metrics = ["mae" if case.task == "regression" else "accuracy"]
         model = mt.build_mlp(
-            case.task, n_features=case.features, n_outputs=case.outputs, hidden=case.hidden, metrics=metrics,
-            batch_norm=case.batch_norm, dropout=case.dropout, seed=0,
-        )  # fmt: skip
+            case.task,
+            n_features=case.features,
+            n_outputs=case.outputs,
+            hidden=case.hidden,
+            metrics=metrics,
+            batch_norm=case.batch_norm,
+            dropout=case.dropout,
+            seed=0,
+        )
         if engine == "keras32":
             model.compile("adam", model.loss, metrics=metrics, steps_per_execution=STEPS_AN_EXECUTION)
         y = y.reshape(len(y), -1)
@@ -86,9 +92,15 @@ def sklearn_case(case: Case) -> Callable[[np.ndarray, np.ndarray], tuple[Clock, 
         warnings.filterwarnings("ignore", message="Stochastic Optimizer")  # that it could have gone on
         kind = MLPRegressor if case.task == "regression" else MLPClassifier
         learner = kind(
-            hidden_layer_sizes=case.hidden, alpha=0, batch_size=min(case.batch, len(x)), max_iter=case.sampled, tol=0,
-            n_iter_no_change=case.sampled + 1, random_state=0, verbose=True,
-        )  # fmt: skip
+            hidden_layer_sizes=case.hidden,
+            alpha=0,
+            batch_size=min(case.batch, len(x)),
+            max_iter=case.sampled,
+            tol=0,
+            n_iter_no_change=case.sampled + 1,
+            random_state=0,
+            verbose=True,
+        )
         clock = Clock()
         with contextlib.redirect_stdout(Lines(clock)):
             learner.fit(x, y)

@@ -188,9 +188,16 @@ def picture(results: dict[str, Any], path: Path) -> None:
     for top, title in titles:
         # In the margin, right-aligned with the names below it.
         first.text(
-            -0.012, top + 0.05, title, transform=first.get_yaxis_transform(), ha="right", va="center",
-            fontsize=10, fontweight="bold", color="#333333",
-        )  # fmt: skip
+            -0.012,
+            top + 0.05,
+            title,
+            transform=first.get_yaxis_transform(),
+            ha="right",
+            va="center",
+            fontsize=10,
+            fontweight="bold",
+            color="#333333",
+        )
     for case, place in zip(cases, places, strict=True):
         _beside(axes[0], place, f"{_ratio(case, 'keras', 'epoch')}×")
         _beside(axes[1], place, f"{_ratio(case, 'keras', 'whole')}×  ({case['epochs']} epochs)")
@@ -219,9 +226,15 @@ def _panel(axis: Any, cases: Sequence[Line], places: Sequence[float], what: str)
         if known:
             # Ours is larger and below, so that others in the same place are seen.
             axis.scatter(
-                *zip(*known, strict=True), marker=MARKERS[name], color=COLOURS[name], label=title,
-                s=120 if name == "ours" else 50, edgecolor="white", linewidth=0.8, zorder=3 if name == "ours" else 4,
-            )  # fmt: skip
+                *zip(*known, strict=True),
+                marker=MARKERS[name],
+                color=COLOURS[name],
+                label=title,
+                s=120 if name == "ours" else 50,
+                edgecolor="white",
+                linewidth=0.8,
+                zorder=3 if name == "ours" else 4,
+            )
     axis.set_xscale("log")
     axis.grid(axis="x", color="#E6E6E6", linewidth=0.8)
     axis.set_axisbelow(True)

@@ -80,9 +80,14 @@ def results(benchmark):
         fit.line(cases.Case(group="layers", sampled=5, batch_norm=True), full),
     ]
     return {
-        "date": "2026-01-31", "processor": "a processor", "cores": 2, "versions": {"keras": "3.15.1"}, "minutes": 20.0,
-        "failed": [], "cases": lines,
-    }  # fmt: skip
+        "date": "2026-01-31",
+        "processor": "a processor",
+        "cores": 2,
+        "versions": {"keras": "3.15.1"},
+        "minutes": 20.0,
+        "failed": [],
+        "cases": lines,
+    }
 
 
 def test_tables_and_picture(benchmark, results, tmp_path):

@@ -68,13 +68,25 @@ def test_training_gives_the_numbers_of_keras(task: str, y: np.ndarray, class_wei
     by_class = np.ones(50) if class_weight is None else np.array([class_weight[label] for label in y])
     column = y if y.ndim == 2 else y[:, None]
     told = quietly(
-        model, X, y, sample_weight=WEIGHTS, class_weight=class_weight, shuffle=False, epochs=3,
+        model,
+        X,
+        y,
+        sample_weight=WEIGHTS,
+        class_weight=class_weight,
+        shuffle=False,
+        epochs=3,
         validation_data=(X[:20], y[:20]),
-    )  # fmt: skip
+    )
     expected = reference.fit(
-        X, column.astype("float32"), sample_weight=(WEIGHTS * by_class).astype("float32"), batch_size=16, epochs=3,
-        shuffle=False, verbose=0, validation_data=(X[:20], column[:20].astype("float32")),
-    )  # fmt: skip
+        X,
+        column.astype("float32"),
+        sample_weight=(WEIGHTS * by_class).astype("float32"),
+        batch_size=16,
+        epochs=3,
+        shuffle=False,
+        verbose=0,
+        validation_data=(X[:20], column[:20].astype("float32")),
+    )
     assert set(told.history) == set(expected.history)
     for name, values in expected.history.items():
         np.testing.assert_allclose(told.history[name], values, rtol=1e-4, atol=1e-6, err_msg=name)
