@@ -38,6 +38,29 @@ class Output:
     high: float | None = None
 
 
+def one_input(model: Any, what: str) -> tuple[Shape | None, bool]:
+    """The shape of one row that a Keras model takes, None where it does not say, and whether it takes whole numbers.
+
+    Raises:
+        UserError: The model has several inputs; `what` names Keras's own function for it.
+    """
+    inputs = getattr(model, "inputs", None)  # a model that is not built yet has none
+    if inputs is not None and len(inputs) != 1:
+        raise other_form(what, f"{len(inputs)} inputs")
+    if not inputs:
+        return None, False
+    return tuple(inputs[0].shape[1:]), "int" in str(inputs[0].dtype)
+
+
+def other_form(what: str, found: str) -> UserError:
+    """What to say of a model with several inputs or outputs."""
+    return UserError(
+        f"{what} takes models with one input (rows, …) and one output (rows, …)",
+        found=found,
+        remedy=f"For other models use Keras's own model.{what}.",
+    )
+
+
 def features_array(x: Any, shape: Shape | None, what: str = "X", whole_numbers: bool = False) -> np.ndarray:
     """(rows, *shape) float32 from an array, a data frame of numbers or a Parquet file.
 

@@ -15,6 +15,7 @@ from mlp_toolkit import storage, training
 from mlp_toolkit.dataset import Dataset
 from mlp_toolkit.errors import UserError
 from mlp_toolkit.recipe import Resolved
+from mlp_toolkit.state import snapshot
 from mlp_toolkit.streaming import Stream
 
 # A checkpoint waits until training took this many times as long as the last checkpoint did: it costs 3 % at most.
@@ -44,7 +45,7 @@ class Checkpoint:
         info = {"identity": self.identity, "epochs": state.epochs, "best_epoch": state.best_epoch}
         info |= {"best_value": state.best_value, "history": state.history}
         storage.write_state(
-            self.path, {"now": training.snapshot(network), "best": [np.asarray(value) for value in state.best]}, info
+            self.path, {"now": snapshot(network), "best": [np.asarray(value) for value in state.best]}, info
         )
         self.last = time.monotonic()
         self.cost = self.last - now

@@ -1,111 +1,194 @@
-"""CSV files larger than memory: read once, block by block, and kept as Parquet."""
+"""CSV files become tables of text; or their header alone."""
 
 from __future__ import annotations
 
+import csv
+import gzip
+import io
+import re
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, NamedTuple, cast
 
-import numpy as np
-
-from mlp_toolkit import catalog, dataset, features, readers
-from mlp_toolkit.errors import UserError, shorten
-from mlp_toolkit.files import atomic
-from mlp_toolkit.spec import Recipe
+from mlp_toolkit import catalog
+from mlp_toolkit.errors import UserError, listing, shorten
+from mlp_toolkit.files import reading, unique
 
 if TYPE_CHECKING:
     import pandas as pd
 
-BLOCK_BYTES = 32_000_000
-GROUP_ROWS = 131_072
-FINGERPRINT = b"mlp_toolkit.sha256"
+
+SEPARATORS = {",": "comma", "\t": "tab", ";": "semicolon", "|": "bar"}
 
 
-def as_parquet(file: Path, target: Path, recipe: Recipe) -> Path:
-    """Writes a CSV file's rows to a Parquet file, unless that holds them already; columns of numbers as numbers.
+ENCODINGS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16", b"PK\x03\x04": "a zip archive or an Excel workbook"}
 
-    Args:
-        file: A CSV or TSV file, perhaps gzip.
-        target: The Parquet file.
-        recipe: Says what the columns are, where it does; else the first block does.
+
+class Layout(NamedTuple):
+    """What a CSV file begins with.
+
+    Attributes:
+        names: The columns.
+        separator: What stands between two cells.
+        blank_lines: Empty lines before the header.
+    """
+
+    names: list[str]
+    separator: str
+    blank_lines: int
+
+
+def opened(file: Path) -> IO[bytes]:
+    """The bytes of a file, unpacked where it is gzip."""
+    return cast(IO[bytes], gzip.open(file, "rb") if file.name.lower().endswith(".gz") else file.open("rb"))
+
+
+def layout(file: Path) -> Layout:
+    """The column names of a CSV file, and its separator.
 
     Raises:
-        UserError: The file is damaged, or a column of numbers holds something else further on.
+        UserError: The header cannot be read.
+    """
+    blank = 0
+    with reading(file), opened(file) as stream:
+        start = stream.readline(10_000_000)
+        while start and not start.strip(b"\r\n"):  # blank lines before the header
+            start = stream.readline(10_000_000)
+            blank += 1
+        while start.strip() and start.count(b'"') % 2:  # a quoted name may hold a line break
+            more = stream.readline(10_000_000)
+            if not more:
+                break
+            start += more
+    return Layout(*_csv_header(_decode(start, file), file), blank)
+
+
+def _decode(raw: bytes, file: Path) -> str:
+    """UTF-8 text, or an error that says where it is not."""
+    for start, what in ENCODINGS.items():
+        if raw.startswith(start):
+            raise UserError(f"this is {what}, not UTF-8 text", place=str(file), remedy="Save it as CSV in UTF-8.")
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise UserError(
+            f"not UTF-8 text: byte 0x{raw[error.start]:02x} cannot be read",
+            place=f"{file}:{line}",
+            remedy="The file may be in Latin-1 or Windows-1252; convert it: iconv -f WINDOWS-1252 -t UTF-8",
+        ) from None
+    if "\0" in text[:100_000]:
+        raise UserError("this is not a text file: it holds zero bytes", place=str(file))
+    return text
+
+
+def _csv_header(text: str, file: Path) -> tuple[list[str], str]:
+    """The names in the first line, and the separator."""
+    first = text.lstrip("\r\n")
+    line = first.split("\n", 1)[0]
+    if not line.strip():
+        raise UserError("the file is empty", place=str(file))
+    usual = "\t" if ".tsv" in file.name.lower() else ","
+    bare = re.sub(r'"[^"]*"', "", line)
+    separator = usual if usual in bare else max(SEPARATORS, key=lambda s: (bare.count(s), s == usual))
+    try:
+        names = next(csv.reader(io.StringIO(first), delimiter=separator, strict=True), [])
+    except csv.Error as error:
+        raise UserError(f"the header cannot be read: {error}", place=f"{file}:1") from None
+    names = [name.strip() for name in names]
+    empty = [index + 1 for index, name in enumerate(names) if not name]
+    if empty:
+        raise UserError(
+            f"the header has no name in column {listing(empty)}",
+            place=f"{file}:1",
+            remedy="Name each column in the first line; an index column can be named `row`.",
+        )
+    return unique(names, f"{file}:1"), separator
+
+
+def read(raw: bytes, file: Path, notes: list[str]) -> pd.DataFrame:
+    """The rows of a CSV file as text, None where missing.
+
+    Args:
+        raw: Its bytes.
+        file: Its name.
+        notes: Takes what was inferred.
+
+    Raises:
+        UserError: With the line and the remedy.
     """
     import pandas as pd
     import pyarrow as pa
-    from pyarrow import parquet
-
-    fingerprint = readers.file_fingerprint(file)
-    if target.is_file() and fingerprint_of(target) == fingerprint:
-        return target
-    target.parent.mkdir(parents=True, exist_ok=True)
-    begin, numeric, writer = 0, set[str](), None
-    with atomic(target) as temporary:
-        try:
-            for frame in _blocks(file):
-                frame.index = pd.RangeIndex(begin, begin + len(frame))
-                if not begin:
-                    numeric = _numbers(recipe, frame)
-                begin += len(frame)
-                block = pa.table({name: _stored(frame[name], name, name in numeric) for name in frame})
-                if writer is None:
-                    schema = block.schema.with_metadata({FINGERPRINT: fingerprint.encode()})
-                    writer = parquet.ParquetWriter(temporary, schema)
-                writer.write_table(block, row_group_size=GROUP_ROWS)
-        finally:
-            if writer is not None:
-                writer.close()
-        if writer is None:
-            raise UserError("the file has a header but no rows", place=str(file))
-    return target
-
-
-def fingerprint_of(file: Path) -> str:
-    """SHA-256 of the CSV file that a Parquet file was made from; "" where it was not."""
-    from pyarrow import parquet
-
-    with readers.reading(file):
-        held: bytes = (parquet.read_schema(file).metadata or {}).get(FINGERPRINT, b"")
-    return held.decode()
-
-
-def _blocks(file: Path) -> Any:
-    """The rows as text, None where missing, some megabytes at a time."""
-    import pyarrow as pa
     import pyarrow.csv as arrow_csv
 
-    names, separator = readers.csv_layout(file)
+    text = _decode(raw, file)
+    names, separator = _csv_header(text, file)
+    body = text.lstrip("\r\n").encode("utf-8") + b"\n"
+    usual = "\t" if ".tsv" in file.name.lower() else ","
+    if separator != usual:
+        notes.append(f"separator: {SEPARATORS[separator]}, by the header")
     missing = catalog.config("features")["missing_values"]
     try:
-        with arrow_csv.open_csv(
-            file,
+        table = arrow_csv.read_csv(
+            io.BytesIO(body),
+            # One block for the whole file: no row may be longer than a block.
             read_options=arrow_csv.ReadOptions(
-                column_names=names, skip_rows_after_names=1, use_threads=False, block_size=BLOCK_BYTES
+                column_names=names, skip_rows_after_names=1, use_threads=False, block_size=min(len(body) + 1, 2**31 - 1)
             ),
-            parse_options=arrow_csv.ParseOptions(delimiter=separator, newlines_in_values=True),
+            parse_options=arrow_csv.ParseOptions(delimiter=separator, newlines_in_values='"' in text),
             convert_options=arrow_csv.ConvertOptions(
                 column_types={name: pa.string() for name in names}, null_values=missing, strings_can_be_null=True
             ),
-        ) as opened:
-            for batch in opened:
-                if batch.num_rows:
-                    yield batch.to_pandas().astype(object)
-    except (pa.ArrowInvalid, OSError, EOFError) as error:
-        raise UserError(f"cannot be read as CSV: {shorten(str(error))}", place=str(file)) from None
+        )
+    except pa.ArrowInvalid as error:
+        if "Empty CSV file" in str(error):
+            raise UserError("the file has a header but no rows", place=str(file)) from None
+        raise _ragged(text, separator, len(names), file, str(error)) from None
+    _closed(text, separator, file)
+    return pd.DataFrame({name: table[name].to_numpy(zero_copy_only=False) for name in names}, copy=False)
 
 
-def _numbers(recipe: Recipe, frame: pd.DataFrame) -> set[str]:
-    """The columns that are stored as numbers."""
-    data = recipe.data
-    numeric = {*dataset.column_kinds(recipe, frame).of("numeric")}
-    if recipe.task == "regression":
-        numeric |= {*data.targets}
-    return numeric | ({data.sample_weight} if data.sample_weight else set())
+def check_closed(file: Path, separator: str) -> None:
+    """Refuses a file of any size in which a quoted field never ends: it would swallow the rows after it without a word.
+
+    Raises:
+        UserError: With the line that the field begins in.
+    """
+    with reading(file), opened(file) as stream:
+        quotes = sum(block.count(b'"') for block in iter(lambda: stream.read(2**24), b""))
+    if quotes % 2:
+        with reading(file), opened(file) as stream:
+            _find_open_quote(io.TextIOWrapper(stream, "utf-8-sig", newline=""), separator, file)
 
 
-def _stored(column: pd.Series[Any], name: str, number: bool) -> Any:
-    import pyarrow as pa
+def _closed(text: str, separator: str, file: Path) -> None:
+    """The same, of a file that is in memory."""
+    if text.count('"') % 2:
+        _find_open_quote(io.StringIO(text), separator, file)
 
-    if number:
-        return pa.array(features.to_numbers(column, name).astype(np.float64))
-    return pa.array(column.to_numpy(object), pa.string(), from_pandas=True)
+
+def _find_open_quote(lines: Iterable[str], separator: str, file: Path) -> None:
+    reader, line = csv.reader(lines, delimiter=separator, strict=True), 1
+    try:
+        for _ in reader:
+            line = reader.line_num + 1
+    except csv.Error as error:
+        if "unexpected end" in str(error) or "field larger" in str(error):
+            raise UserError("a double quote opens a field here and is never closed", place=f"{file}:{line}") from None
+
+
+def _ragged(text: str, separator: str, width: int, file: Path, reason: str) -> UserError:
+    """The first row that has not as many fields as the header."""
+    reader = csv.reader(io.StringIO(text), delimiter=separator)
+    try:
+        for row in reader:
+            if row and len(row) != width:
+                return UserError(
+                    f"the row ending here has {len(row)} fields, the header names {width} columns",
+                    place=f"{file}:{reader.line_num}",
+                    found=separator.join(row),
+                    remedy="A field that holds the separator or a line break must stand in double quotes.",
+                )
+    except csv.Error as error:
+        return UserError(f"cannot be read as CSV: {error}", place=f"{file}:{reader.line_num}")
+    return UserError(f"cannot be read as CSV: {shorten(reason)}", place=str(file))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from mlp_toolkit import features, readers
+from mlp_toolkit import cells, features, readers
 from mlp_toolkit.errors import UserError, listing, nearest, shorten
+from mlp_toolkit.kinds import Kinds, infer_kinds
 from mlp_toolkit.spec import Data, Recipe, Split
 from mlp_toolkit.splitting import split_rows
 from mlp_toolkit.targets import Spread, Target, complete, fit_target, read_targets
@@ -63,7 +63,7 @@ class Dataset:
     """
 
     frame: pd.DataFrame
-    kinds: features.Kinds
+    kinds: Kinds
     encoding: features.Encoding
     target: Target
     values: np.ndarray
@@ -129,9 +129,14 @@ def check_header(recipe: Recipe, place: str) -> list[str]:
         others += [share for share in (data.split.validation, data.split.test) if isinstance(share, str)]
     for other in others:
         absent = [name for name in columns if name not in readers.header(other)]
-        needed = [name for name in absent if name in data.targets or name in _named(data.features)]
-        if needed or (data.features == "all" and absent):
-            raise UserError("lacks columns that the training data has", place=other, found=listing(needed or absent))
+        unused = {data.split} if isinstance(data.split, str) else set()
+        if isinstance(data.features, list):
+            unused |= {*columns} - {*data.features, *data.targets, data.sample_weight}
+        elif isinstance(data.features, dict):
+            unused |= {name for name, kind in data.features.items() if kind == "ignore"}
+        needed = [name for name in absent if name not in unused]
+        if needed:
+            raise UserError("lacks columns that the training data has", place=other, found=listing(needed))
     return columns
 
 
@@ -181,9 +186,6 @@ def load(recipe: Recipe, place: str = "recipe") -> Dataset:
     _note_twins(frame[used], parts, notes)
     spread = Spread.of(values[parts["train"]], values) if recipe.task == "regression" else None
     target = fit_target(recipe, spread, classes)
-    fingerprint = (
-        hashlib.sha256("".join(fingerprints).encode()).hexdigest() if len(fingerprints) > 1 else fingerprints[0]
-    )
     return Dataset(
         frame=frame[used].reset_index(drop=True),
         kinds=kinds,
@@ -193,7 +195,7 @@ def load(recipe: Recipe, place: str = "recipe") -> Dataset:
         weights=weights,
         parts=parts,
         row_numbers=row_numbers,
-        fingerprint=fingerprint,
+        fingerprint=readers.one_fingerprint(fingerprints),
         notes=tuple(notes),
     )
 
@@ -230,7 +232,7 @@ def row_weights(frame: pd.DataFrame, name: str | None) -> np.ndarray | None:
     """The column of row weights as float32; None without a name."""
     if name is None:
         return None
-    weights = features.to_numbers(frame[name], name)
+    weights = cells.to_numbers(frame[name], name)
     bad = ~(np.isfinite(weights) & (weights >= 0))
     if bad.any():
         row = int(np.argmax(bad))
@@ -240,7 +242,7 @@ def row_weights(frame: pd.DataFrame, name: str | None) -> np.ndarray | None:
     return weights.astype(np.float32)
 
 
-def column_kinds(recipe: Recipe, frame: pd.DataFrame) -> features.Kinds:
+def column_kinds(recipe: Recipe, frame: pd.DataFrame) -> Kinds:
     """Kinds of the feature columns; target, weight and split columns are no features."""
     data = recipe.data
     taken = {*data.targets, data.sample_weight, data.split if isinstance(data.split, str) else None}
@@ -250,9 +252,9 @@ def column_kinds(recipe: Recipe, frame: pd.DataFrame) -> features.Kinds:
         columns = [name for name in columns if name in data.features]
     elif isinstance(data.features, dict):
         given = data.features
-    kinds = features.infer_kinds(frame[columns], given)
+    kinds = infer_kinds(frame[columns], given)
     for name in kinds.of("numeric"):
-        features.check_size(features.to_numbers(frame[name], name), name, frame.index)
+        cells.check_size(cells.to_numbers(frame[name], name), name, frame.index)
     return kinds
 
 

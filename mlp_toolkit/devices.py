@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from mlp_toolkit.errors import UserError, listing
+from mlp_toolkit.state import variables
 
 
 @contextlib.contextmanager
@@ -108,17 +109,13 @@ def mirrored(model: Any, names: list[str], batch_size: int) -> Any:
                 remedy="Train it on one device, or build and compile it from registered Keras objects.",
             ) from None
         copy.optimizer.build(copy.trainable_variables)
-    for theirs, own in zip(_state(model), _state(copy), strict=True):
+    model.optimizer.build(model.trainable_variables)
+    for theirs, own in zip(variables(model), variables(copy), strict=True):
         own.assign(theirs.numpy())
     return copy
 
 
 def unmirrored(copy: Any, model: Any) -> None:
     """Brings a model into the state of its mirrored copy."""
-    for theirs, own in zip(_state(copy), _state(model), strict=True):
+    for theirs, own in zip(variables(copy), variables(model), strict=True):
         own.assign(theirs.numpy())
-
-
-def _state(model: Any) -> list[Any]:
-    model.optimizer.build(model.trainable_variables)
-    return [*model.variables, *model.optimizer.variables]

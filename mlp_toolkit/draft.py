@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlp_toolkit import catalog, features, readers
+from mlp_toolkit import catalog, cells, readers
 from mlp_toolkit.dataset import table_columns
 from mlp_toolkit.errors import UserError, shorten
+from mlp_toolkit.kinds import Kinds, infer_kinds
 from mlp_toolkit.targets import complete
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def draft(source: str, targets: Sequence[str], task: str | None, folder: Path) -
     if task is None:
         task, why = _infer_task(known, names)
         notes.append(f"task: {task}, since {why}; say --task for another")
-    kinds = features.infer_kinds(frame.drop(columns=names))
+    kinds = infer_kinds(frame.drop(columns=names))
     notes += kinds.notes
     stem = source if bundled else Path(source).name.split(".")[0]
     where = f"dataset: {source}" if bundled else f"path: {_key(os.path.relpath(source, folder))}"
@@ -63,7 +64,7 @@ def _infer_task(frame: pd.DataFrame, names: Sequence[str]) -> tuple[str, str]:
     kinds: list[set[float] | None] = []
     for name in names:
         try:
-            kinds.append(set(features.to_numbers(frame[name], name).tolist()))
+            kinds.append(set(cells.to_numbers(frame[name], name).tolist()))
         except UserError:
             kinds.append(None)
     if len(names) > 1:
@@ -74,7 +75,7 @@ def _infer_task(frame: pd.DataFrame, names: Sequence[str]) -> tuple[str, str]:
         return "regression", "the targets are numbers"
     values = kinds[0]
     if values is None:
-        count = len(set(features.to_text(frame[names[0]]).tolist()))
+        count = len(set(cells.to_text(frame[names[0]]).tolist()))
         return ("binary" if count <= 2 else "multiclass"), f"the target holds {count} labels"
     if len(values) <= 2:
         return "binary", "the target holds two values"
@@ -83,9 +84,7 @@ def _infer_task(frame: pd.DataFrame, names: Sequence[str]) -> tuple[str, str]:
     return "regression", f"the target holds {len(values):,} different numbers"
 
 
-def _text(
-    *, task: str, name: str, where: str, target: str, kinds: features.Kinds, notes: Sequence[str], rows: int
-) -> str:
+def _text(*, task: str, name: str, where: str, target: str, kinds: Kinds, notes: Sequence[str], rows: int) -> str:
     ignored = kinds.of("ignore")
     listed = [f"    {_key(column)}: {_key(kind)}" for column, kind in kinds.by_column.items()]
     counted = ", ".join(f"{len(found)} {k}" for k in ("numeric", "categorical", "date") if (found := kinds.of(k)))

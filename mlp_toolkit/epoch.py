@@ -16,6 +16,7 @@ from unittest import mock
 
 from mlp_toolkit.blocks import Arrays, Rows
 from mlp_toolkit.startup import keras, tf
+from mlp_toolkit.state import variables
 
 log = logging.getLogger("mlp_toolkit")
 
@@ -94,12 +95,12 @@ def _loop(
 ) -> tuple[_Compiled | _Steps, str]:
     """The first engine that this model can be trained with, and its name."""
     for engine in engines:
-        before = [variable.numpy() for variable in _variables(model)]
+        before = [variable.numpy() for variable in variables(model)]
         try:
             return _Compiled(model, rows, validation, sizes, xla=engine == "xla"), engine
         except Exception as error:  # Whatever a layer or a loss raises while it is traced: the next engine takes over.
             log.warning("Not compiled (%s): %s: %s", engine, type(error).__name__, str(error).split("\n")[0][:200])
-            for variable, value in zip(_variables(model), before, strict=True):
+            for variable, value in zip(variables(model), before, strict=True):
                 variable.assign(value)
     return _Steps(model, rows, validation, sizes), "steps"
 
@@ -321,7 +322,3 @@ def _build(model: Any, first: Arrays) -> None:
 def _devices(model: Any) -> int:
     """On how many devices the model's variables are mirrored."""
     return int(model.distribute_strategy.num_replicas_in_sync)
-
-
-def _variables(model: Any) -> list[Any]:
-    return [*model.variables, *model.optimizer.variables]

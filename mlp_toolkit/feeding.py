@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from mlp_toolkit import features, streaming, training, weights
+from mlp_toolkit import features, streaming, weights
 from mlp_toolkit.blocks import Resident, Rows, Streamed, ahead
 from mlp_toolkit.dataset import Dataset, Piece
 from mlp_toolkit.errors import UserError
+from mlp_toolkit.resident import resident, resident_validation
 from mlp_toolkit.spec import Recipe
 from mlp_toolkit.spool import Spool
 from mlp_toolkit.streaming import Stream
@@ -32,7 +33,7 @@ def rows_of(network: Any, data: Dataset | Stream, spec: Recipe) -> tuple[Rows, R
     if isinstance(data, Stream):
         return _streamed(data, spec), Resident(_encoded(data, data.samples["validation"], None))
     x = {part: features.encode(data.frame.iloc[data.parts[part]], data.encoding) for part in ("train", "validation")}
-    learned = training.resident(
+    learned = resident(
         network,
         x["train"],
         data.labels("train"),
@@ -42,7 +43,7 @@ def rows_of(network: Any, data: Dataset | Stream, spec: Recipe) -> tuple[Rows, R
         seed=spec.seed,
     )
     held_out = (x["validation"], data.labels("validation"), data.part_weights("validation"))
-    return learned, training.resident_validation(network, held_out)
+    return learned, resident_validation(network, held_out)
 
 
 def _streamed(data: Stream, spec: Recipe) -> Streamed:

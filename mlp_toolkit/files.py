@@ -1,11 +1,14 @@
-"""Files that are whole at every moment."""
+"""Files that are whole at every moment, and one clear message for what cannot be read."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+
+from mlp_toolkit.errors import UserError, listing, shorten
 
 
 @contextlib.contextmanager
@@ -28,3 +31,39 @@ def atomic(path: str | Path) -> Iterator[Path]:
             os.close(folder)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+class reading:  # noqa: N801 (used as `with reading(file):`, like a function)
+    """Turns what the system and the file libraries raise into one clear message."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, FileNotFoundError):
+            raise UserError("no such file", place=str(self.file)) from None
+        if isinstance(error, IsADirectoryError):
+            raise UserError("a folder, not a file", place=str(self.file)) from None
+        if isinstance(error, OSError | EOFError):
+            raise UserError(f"cannot be read: {shorten(str(error))}", place=str(self.file)) from None
+        if isinstance(error, Exception) and not isinstance(error, UserError):  # there is no end to what they raise
+            raise UserError(f"damaged or of another kind: {shorten(str(error))}", place=str(self.file)) from None
+
+
+def unique(names: list[str], place: object) -> list[str]:
+    """The names of columns, as they are.
+
+    Raises:
+        UserError: One stands twice.
+    """
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise UserError(
+            f"column names stand more than once in the header: {listing(twice)}",
+            place=str(place),
+            remedy="Give each column a name of its own.",
+        )
+    return names

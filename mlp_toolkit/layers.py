@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from mlp_toolkit.features import DATE_PARTS, WHOLE_NUMBER, date_pattern
+from mlp_toolkit.cells import DATE_PARTS, WHOLE_NUMBER, date_pattern
 from mlp_toolkit.startup import keras, tf
 
 Registered = TypeVar("Registered")
@@ -104,7 +104,7 @@ class DateParts(keras.layers.Layer):
 
 
 def _date_numbers(text: Any, format_: str) -> list[Any]:
-    """The six numbers of `features.date_numbers`, in TensorFlow's operations."""
+    """The six numbers of `cells.date_numbers`, in TensorFlow's operations."""
     pattern = date_pattern(format_)
     codes = [code for code in "YmdHMS" if f"(?P<{code}>" in pattern]
     order = sorted(codes, key=lambda code: pattern.index(f"(?P<{code}>"))

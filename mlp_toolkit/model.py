@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import re
-import warnings
 from collections.abc import Mapping, Sequence
 from numbers import Integral
 from typing import Any, get_args
@@ -14,7 +13,6 @@ from pydantic_core import PydanticCustomError
 
 from mlp_toolkit import catalog, layers, spec
 from mlp_toolkit.errors import UserError
-from mlp_toolkit.features import Encoding
 from mlp_toolkit.recipe import usual_settings
 from mlp_toolkit.startup import keras, tf
 
@@ -154,7 +152,7 @@ def build_mlp(
     model.compile(
         optimizer=updates,
         loss=_loss(task, n_outputs, loss),
-        metrics=list(metrics) if metrics is not None else _metrics(task, loss),
+        metrics=list(metrics) if metrics is not None else usual_metrics(task, loss),
     )
     model.optimizer.build(model.trainable_variables)
     return model
@@ -194,88 +192,6 @@ def make_optimizer(choice: Any, schedule: str | None = None, steps: int = 1, epo
         return getattr(keras.optimizers, entry["keras"])(**settings)
     except (TypeError, ValueError) as error:
         raise UserError(f"{checked.name} does not take these settings: {error}", place="optimizer") from None
-
-
-def build_model_file(network: Any, encoding: Encoding, target: Any) -> Any:
-    """The network with the encoding before it and the target's units after it: raw rows in, predictions out.
-
-    Args:
-        network: As `build_mlp` gives it, taking the encoded rows.
-        encoding: Fitted to the training rows.
-        target: The dataset's target.
-
-    Returns:
-        A `keras.Model` whose inputs are named as the raw columns, (rows, 1) each. It shares the network's layers, and
-        is compiled with the same loss and a copy of the optimizer with its state.
-    """
-    encoder = build_encoder(encoding)
-    outputs = network(encoder.output)
-    final = layers.Target(
-        target.task, target.names, target.classes, target.offset, target.scale, name=_free("target", encoding.columns)
-    )(outputs)
-    model = _of_columns(encoder.input, final, "model")
-    optimizer = keras.optimizers.deserialize(keras.optimizers.serialize(network.optimizer))
-    model.compile(optimizer=optimizer, loss=network.loss, metrics=_metrics(target.task, network.loss))
-    optimizer.build(model.trainable_variables)
-    for new, old in zip(optimizer.variables, network.optimizer.variables, strict=True):
-        new.assign(old)
-    return model
-
-
-def build_encoder(encoding: Encoding) -> Any:
-    """The encoding as a model: named raw columns in, (rows, encoding.width) float32 out."""
-    taken: list[str] = []
-    columns: dict[str, Any] = {}
-    texts = {*(name for name, _ in encoding.dates), *(name for name, _ in encoding.words)}
-    for name in encoding.columns:
-        # Keras allows no slash in a layer's name; the dictionary of inputs keeps the column's own name.
-        safe = _free(name.replace("/", "_") or "column", taken)
-        taken.append(safe)
-        columns[name] = keras.Input((1,), name=safe, dtype="string" if name in texts else "float32")
-
-    def side_by_side(names: Sequence[str], title: str) -> Any:
-        picked = [columns[name] for name in names]
-        return picked[0] if len(picked) == 1 else keras.layers.Concatenate(name=_free(title, taken))(picked)
-
-    pieces, numbers = [], []
-    if encoding.numbers:
-        numbers.append(side_by_side(encoding.numbers, "numeric_columns"))
-    if encoding.dates:
-        dates = side_by_side([name for name, _ in encoding.dates], "date_columns")
-        date_names, formats = zip(*encoding.dates, strict=True)
-        numbers.append(layers.DateParts(date_names, formats, name=_free("date_parts", taken))(dates))
-    if numbers:
-        both = numbers[0] if len(numbers) == 1 else keras.layers.Concatenate(name=_free("all_numbers", taken))(numbers)
-        numeric = layers.Numbers(
-            encoding.numbers,
-            encoding.fill,
-            encoding.center,
-            encoding.inverse_scale,
-            encoding.indicators,
-            name=_free("numbers", taken),
-        )
-        pieces.append(numeric(both))
-    if encoding.words:
-        words = side_by_side([name for name, _ in encoding.words], "categorical_columns")
-        word_names, vocabularies = zip(*encoding.words, strict=True)
-        pieces.append(layers.OneHot(word_names, vocabularies, name=_free("one_hot", taken))(words))
-    encoded = pieces[0] if len(pieces) == 1 else keras.layers.Concatenate(name=_free("encoded", taken))(pieces)
-    return _of_columns(columns, encoded, "encoder")
-
-
-def _of_columns(columns: Mapping[str, Any], outputs: Any, name: str) -> Any:
-    """A model of named columns. Keras warns where a column's name, for its slash, is not the name of its tensor."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="When providing `inputs` as a dict")
-        return keras.Model(columns, outputs, name=name)
-
-
-def _free(name: str, taken: Sequence[str]) -> str:
-    """A layer's name that no column has."""
-    candidate, number = name, 2
-    while candidate in taken:
-        candidate, number = f"{name}_{number}", number + 1
-    return candidate
 
 
 def _model_spec(task: str, preset: str, given: Mapping[str, Any]) -> spec.Model:
@@ -454,7 +370,7 @@ def loss_name(loss: Any) -> str:
     return str(getattr(loss, "__name__", ""))
 
 
-def _metrics(task: str, loss: Any) -> list[Any]:
+def usual_metrics(task: str, loss: Any) -> list[Any]:
     """What is watched while training; the scores of a run come from scikit-learn at its end."""
     if task == "regression":
         return [keras.metrics.RootMeanSquaredError(name="rmse"), keras.metrics.MeanAbsoluteError(name="mae")]

@@ -202,11 +202,7 @@ def _graph_of_columns(model: Any) -> tuple[list[list[str]], Any, int]:
 
 def _of_numbers(model: Any, data: Any) -> np.ndarray:
     """Outputs of a network for an array or a data frame of numbers."""
-    inputs = getattr(model, "inputs", None)  # a model that is not built yet has none
-    if inputs is not None and len(inputs) != 1:
-        raise _other_form(f"{len(inputs)} inputs")
-    shape = tuple(inputs[0].shape[1:]) if inputs else None
-    whole_numbers = "int" in str(inputs[0].dtype) if inputs else False
+    shape, whole_numbers = arrays.one_input(model, "predict")
     check = functools.partial(arrays.features_array, shape=shape, whole_numbers=whole_numbers)
     if not (hasattr(data, "iloc") or isinstance(data, np.ndarray)) or not np.ndim(data) or not len(data):
         data = check(data)
@@ -253,20 +249,12 @@ def _traced(model: Any, spec: Any) -> Any:
         batch = keras.tree.pack_sequence_as(own.input, [x]) if named else x
         results = keras.tree.flatten(own(batch, training=False))
         if len(results) != 1:
-            raise _other_form(f"{len(results)} outputs")
+            raise arrays.other_form("predict", f"{len(results)} outputs")
         return results[0]
 
     if model.run_eagerly:
         return forward
     return tf.function(forward, autograph=False).get_concrete_function(spec)
-
-
-def _other_form(found: str) -> UserError:
-    return UserError(
-        "predict takes models with one input (rows, …) and one output (rows, …)",
-        found=found,
-        remedy="For other models use Keras's own model.predict.",
-    )
 
 
 def _chunk_rows(model: Any, width: int) -> int:

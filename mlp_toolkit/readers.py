@@ -6,19 +6,17 @@ give text only: what a column means is decided in `features`, in one place for a
 
 from __future__ import annotations
 
-import csv
 import gzip
 import hashlib
 import io
-import re
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlp_toolkit import catalog
-from mlp_toolkit.errors import UserError, listing, shorten
+from mlp_toolkit import catalog, csv_files
+from mlp_toolkit.errors import UserError, listing
+from mlp_toolkit.files import reading, unique
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,8 +24,6 @@ if TYPE_CHECKING:
 SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet", ".npz")
 FEW_ROWS = 64  # of a frame to predict for: work on each of its columns costs more than work on its values
 STREAMED = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")  # what can be read piece by piece
-SEPARATORS = {",": "comma", "\t": "tab", ";": "semicolon", "|": "bar"}
-ENCODINGS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16", b"PK\x03\x04": "a zip archive or an Excel workbook"}
 
 
 @dataclass(frozen=True)
@@ -58,28 +54,10 @@ def header(path: str | Path) -> list[str]:
 
         file = parquet_files(file)[0]
         with reading(file):
-            return _unique([str(name) for name in parquet.read_schema(file).names], file)
+            return unique([str(name) for name in parquet.read_schema(file).names], file)
     if kind == ".npz":
         return [name for name, _ in _npz_columns(file)]
-    return csv_layout(file)[0]
-
-
-def csv_layout(file: Path) -> tuple[list[str], str]:
-    """The column names of a CSV file, and its separator.
-
-    Raises:
-        UserError: The header cannot be read.
-    """
-    with reading(file), gzip.open(file, "rb") if file.name.lower().endswith(".gz") else file.open("rb") as stream:
-        start = stream.readline(10_000_000)
-        while start and not start.strip(b"\r\n"):  # blank lines before the header
-            start = stream.readline(10_000_000)
-        while start.strip() and start.count(b'"') % 2:  # a quoted name may hold a line break
-            more = stream.readline(10_000_000)
-            if not more:
-                break
-            start += more
-    return _csv_header(_decode(start, file), file)
+    return csv_files.layout(file).names
 
 
 def dataset_header(name: str) -> list[str]:
@@ -111,7 +89,7 @@ def read(path: str | Path) -> Table:
         if kind.endswith(".gz"):
             with reading(file):
                 raw = gzip.decompress(raw)
-        frame = _csv(raw, file, notes)
+        frame = csv_files.read(raw, file, notes)
     if not len(frame):
         raise UserError("the file has a header but no rows", place=str(file))
     return Table(frame, fingerprint, tuple(notes))
@@ -124,8 +102,7 @@ def _folder(files: list[Path]) -> Table:
     for file, table in zip(files, tables, strict=True):
         _same_columns(file, list(table.frame.columns), files[0], list(tables[0].frame.columns))
     together = pd.concat([table.frame for table in tables], ignore_index=True)
-    fingerprint = hashlib.sha256("".join(table.fingerprint for table in tables).encode()).hexdigest()
-    return Table(normalise(together), fingerprint)
+    return Table(normalise(together), one_fingerprint([table.fingerprint for table in tables]))
 
 
 def parquet_files(path: str | Path) -> list[Path]:
@@ -147,7 +124,7 @@ def row_groups(path: str | Path) -> list[tuple[Path, int, int]]:
     first: list[str] = []
     for file in files:
         with reading(file), parquet.ParquetFile(file) as opened:
-            names = _unique([str(name) for name in opened.schema_arrow.names], file)
+            names = unique([str(name) for name in opened.schema_arrow.names], file)
             first = first or names
             _same_columns(file, names, files[0], first)
             about = opened.metadata
@@ -169,6 +146,13 @@ def _same_columns(file: Path, names: list[str], first: Path, expected: list[str]
     odd = sorted({*names} ^ {*expected})
     if odd:
         raise UserError(f"has other columns than {first.name}", place=str(file), found=listing(odd))
+
+
+def one_fingerprint(fingerprints: Sequence[str]) -> str:
+    """One for several files; a single one stays as it is."""
+    if len(fingerprints) == 1:
+        return fingerprints[0]
+    return hashlib.sha256("".join(fingerprints).encode()).hexdigest()
 
 
 def file_fingerprint(file: Path) -> str:
@@ -207,7 +191,7 @@ def columns(frame: pd.DataFrame) -> dict[str, Any]:
     import numpy as np
     import pandas as pd
 
-    names = _unique([str(name) for name in frame.columns.tolist()], "the data frame")
+    names = unique([str(name) for name in frame.columns.tolist()], "the data frame")
     if len(frame) > FEW_ROWS:
         return {name: _column(column, name) for name, (_, column) in zip(names, frame.items(), strict=True)}
     # pandas takes 9 µs to hand out one column, not ten times that for all values, and half of it for those of one row.
@@ -290,26 +274,6 @@ def _objects(values: Any, name: str) -> Any:
     return text
 
 
-class reading:  # noqa: N801 (used as `with reading(file):`, like a function)
-    """Turns what the system and the file libraries raise into one clear message."""
-
-    def __init__(self, file: Path) -> None:
-        self.file = file
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, FileNotFoundError):
-            raise UserError("no such file", place=str(self.file)) from None
-        if isinstance(error, IsADirectoryError):
-            raise UserError("a folder, not a file", place=str(self.file), allowed=SUFFIXES) from None
-        if isinstance(error, OSError | EOFError):
-            raise UserError(f"cannot be read: {shorten(str(error))}", place=str(self.file)) from None
-        if isinstance(error, Exception) and not isinstance(error, UserError):  # there is no end to what they raise
-            raise UserError(f"damaged or of another kind: {shorten(str(error))}", place=str(self.file)) from None
-
-
 def suffix(file: Path) -> str:
     """The kind of a file by its name: one of `SUFFIXES`; a folder of Parquet files counts as .parquet.
 
@@ -327,129 +291,13 @@ def suffix(file: Path) -> str:
     raise UserError("unknown kind of file", place=str(file), found=file.suffix or file.name, allowed=SUFFIXES)
 
 
-def _unique(names: list[str], place: object) -> list[str]:
-    twice = [name for name, count in Counter(names).items() if count > 1]
-    if twice:
-        raise UserError(
-            f"column names stand more than once in the header: {listing(twice)}",
-            place=str(place),
-            remedy="Give each column a name of its own.",
-        )
-    return names
-
-
-def _decode(raw: bytes, file: Path) -> str:
-    """UTF-8 text, or an error that says where it is not."""
-    for start, what in ENCODINGS.items():
-        if raw.startswith(start):
-            raise UserError(f"this is {what}, not UTF-8 text", place=str(file), remedy="Save it as CSV in UTF-8.")
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        raise UserError(
-            f"not UTF-8 text: byte 0x{raw[error.start]:02x} cannot be read",
-            place=f"{file}:{line}",
-            remedy="The file may be in Latin-1 or Windows-1252; convert it: iconv -f WINDOWS-1252 -t UTF-8",
-        ) from None
-    if "\0" in text[:100_000]:
-        raise UserError("this is not a text file: it holds zero bytes", place=str(file))
-    return text
-
-
-def _csv_header(text: str, file: Path) -> tuple[list[str], str]:
-    """The names in the first line, and the separator."""
-    first = text.lstrip("\r\n")
-    line = first.split("\n", 1)[0]
-    if not line.strip():
-        raise UserError("the file is empty", place=str(file))
-    usual = "\t" if ".tsv" in file.name.lower() else ","
-    bare = re.sub(r'"[^"]*"', "", line)
-    separator = usual if usual in bare else max(SEPARATORS, key=lambda s: (bare.count(s), s == usual))
-    try:
-        names = next(csv.reader(io.StringIO(first), delimiter=separator, strict=True), [])
-    except csv.Error as error:
-        raise UserError(f"the header cannot be read: {error}", place=f"{file}:1") from None
-    names = [name.strip() for name in names]
-    empty = [index + 1 for index, name in enumerate(names) if not name]
-    if empty:
-        raise UserError(
-            f"the header has no name in column {listing(empty)}",
-            place=f"{file}:1",
-            remedy="Name each column in the first line; an index column can be named `row`.",
-        )
-    return _unique(names, f"{file}:1"), separator
-
-
-def _csv(raw: bytes, file: Path, notes: list[str]) -> pd.DataFrame:
-    import pandas as pd
-    import pyarrow as pa
-    import pyarrow.csv as arrow_csv
-
-    text = _decode(raw, file)
-    names, separator = _csv_header(text, file)
-    body = text.lstrip("\r\n").encode("utf-8") + b"\n"
-    usual = "\t" if ".tsv" in file.name.lower() else ","
-    if separator != usual:
-        notes.append(f"separator: {SEPARATORS[separator]}, by the header")
-    missing = catalog.config("features")["missing_values"]
-    try:
-        table = arrow_csv.read_csv(
-            io.BytesIO(body),
-            # One block for the whole file: no row may be longer than a block.
-            read_options=arrow_csv.ReadOptions(
-                column_names=names, skip_rows_after_names=1, use_threads=False, block_size=min(len(body) + 1, 2**31 - 1)
-            ),
-            parse_options=arrow_csv.ParseOptions(delimiter=separator, newlines_in_values='"' in text),
-            convert_options=arrow_csv.ConvertOptions(
-                column_types={name: pa.string() for name in names}, null_values=missing, strings_can_be_null=True
-            ),
-        )
-    except pa.ArrowInvalid as error:
-        if "Empty CSV file" in str(error):
-            raise UserError("the file has a header but no rows", place=str(file)) from None
-        raise _ragged(text, separator, len(names), file, str(error)) from None
-    _closed(text, separator, file)
-    return pd.DataFrame({name: table[name].to_numpy(zero_copy_only=False) for name in names}, copy=False)
-
-
-def _closed(text: str, separator: str, file: Path) -> None:
-    """Refuses a quoted field that never ends: it would swallow all rows after it without a word."""
-    if text.count('"') % 2 == 0:
-        return
-    reader, line = csv.reader(io.StringIO(text), delimiter=separator, strict=True), 1
-    try:
-        for _ in reader:
-            line = reader.line_num + 1
-    except csv.Error as error:
-        if "unexpected end" in str(error):
-            raise UserError("a double quote opens a field here and is never closed", place=f"{file}:{line}") from None
-
-
-def _ragged(text: str, separator: str, width: int, file: Path, reason: str) -> UserError:
-    """The first row that has not as many fields as the header."""
-    reader = csv.reader(io.StringIO(text), delimiter=separator)
-    try:
-        for row in reader:
-            if row and len(row) != width:
-                return UserError(
-                    f"the row ending here has {len(row)} fields, the header names {width} columns",
-                    place=f"{file}:{reader.line_num}",
-                    found=separator.join(row),
-                    remedy="A field that holds the separator or a line break must stand in double quotes.",
-                )
-    except csv.Error as error:
-        return UserError(f"cannot be read as CSV: {error}", place=f"{file}:{reader.line_num}")
-    return UserError(f"cannot be read as CSV: {shorten(reason)}", place=str(file))
-
-
 def _parquet(raw: bytes, file: Path) -> pd.DataFrame:
     import pyarrow as pa
     from pyarrow import parquet
 
     with reading(file):
         table = parquet.read_table(pa.BufferReader(raw))
-        _unique([str(name) for name in table.column_names], file)
+        unique([str(name) for name in table.column_names], file)
         frame = table.to_pandas(ignore_metadata=True)
     return normalise(frame)
 
@@ -472,7 +320,7 @@ def _npz_columns(file: Path) -> list[tuple[str, Any]]:
             continue
         for index in np.ndindex(*array.shape[1:]):
             columns.append((f"{name}_" + "_".join(map(str, index)), array[(slice(None), *index)]))
-    _unique([name for name, _ in columns], file)
+    unique([name for name, _ in columns], file)
     return columns
 
 

@@ -5,13 +5,10 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-import os
-import platform
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,28 +24,25 @@ from mlp_toolkit import (
     readers,
     recipe,
     report,
-    sources,
     storage,
     streaming,
     targets,
     training,
 )
 from mlp_toolkit.checkpoint import Checkpoint, replay
-from mlp_toolkit.dataset import Dataset, Piece
+from mlp_toolkit.dataset import Dataset
 from mlp_toolkit.errors import UserError
-from mlp_toolkit.files import atomic
-from mlp_toolkit.model import build_mlp, build_model_file, make_optimizer
-from mlp_toolkit.recipe import Resolved
+from mlp_toolkit.model import build_mlp, make_optimizer
+from mlp_toolkit.model_file import build_model_file
+from mlp_toolkit.run_files import describe, predictions_file, write_beginning, write_history, write_text
 from mlp_toolkit.spec import Recipe
 from mlp_toolkit.splitting import PARTS
 from mlp_toolkit.startup import keras
+from mlp_toolkit.state import assign
 from mlp_toolkit.streaming import Stream
-from mlp_toolkit.targets import Target
 
 if TYPE_CHECKING:
     import pandas as pd
-
-PACKAGES = ("mlp-toolkit", "tensorflow", "keras", "numpy", "pandas", "pyarrow", "scikit-learn", "h5py")
 
 
 def run(
@@ -89,18 +83,18 @@ def run(
     say(describe(resolved.spec, data))
     checkpoint = Checkpoint(directory / "checkpoint.h5", resolved, data)
     earlier = checkpoint.read() if resume else None
-    _write_beginning(directory, resolved, data)
+    write_beginning(directory, resolved, data)
 
     model, history, state, seconds = _train(resolved.spec, data, checkpoint, earlier, verbose)
     storage.save(model, directory / "model.h5")
-    _write_history(directory, history)
+    write_history(directory, history)
     scores = _evaluate(directory, model, resolved.spec, data)
     record: dict[str, Any] = {"task": resolved.spec.task, **scores}
     record |= {"best_epoch": state.best_epoch, "epochs": state.epochs, "rows": data.counts}
     record |= {"seconds": {"fit": seconds, "total": time.monotonic() - started}, "engine": state.engine}
     report.write(directory, record)
     streaming.forget(directory)
-    _write(directory / "metrics.json", json.dumps(record, indent=2) + "\n")  # last: its presence says "complete"
+    write_text(directory / "metrics.json", json.dumps(record, indent=2) + "\n")  # last: its presence says "complete"
     finished = Run(directory)
     say(summary(finished.metrics))
     return finished
@@ -201,19 +195,6 @@ def evaluate(model: Any, frame: pd.DataFrame) -> dict[str, float]:
     return metrics.score(values, prediction.outputs(model, frame), target, names)
 
 
-def describe(spec: Recipe, data: Dataset | Stream) -> str:
-    """What was inferred of the data, a line each."""
-    rows = ", ".join(f"{data.counts[part]:,} {part}" for part in PARTS)
-    kinds = ", ".join(
-        f"{len(found)} {kind}"
-        for kind in ("numeric", "categorical", "date", "ignore")
-        if (found := data.kinds.of(kind))
-    ).replace("ignore", "ignored")
-    lines = [f"{spec.name}: {spec.task}, {data.encoding.width} encoded inputs, {data.target.n_outputs} outputs"]
-    lines += [f"rows: {rows}", f"columns: {kinds}", *data.notes]
-    return "\n".join(lines)
-
-
 def summary(record: Mapping[str, Any]) -> str:
     """The test scores and how long it took, for a person."""
     scores = "  ".join(f"{name} {value:.4g}" for name, value in record["test"].items())
@@ -281,7 +262,7 @@ def _train(
         state, values = earlier
         for callback in callbacks:
             replay(callback, network, state.history)
-        training.assign(network, values)
+        assign(network, values)
     learned, validation = feeding.rows_of(network, data, spec)
     started = time.monotonic()
     _, state = training.train(
@@ -301,45 +282,6 @@ def _train(
     return build_model_file(network, data.encoding, data.target), state.history, state, time.monotonic() - started
 
 
-def _write_beginning(directory: Path, resolved: Resolved, data: Dataset | Stream) -> None:
-    """What a run can be explained and repeated by, before the first epoch."""
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        _write(directory / "recipe.yaml", _resolved_text(resolved, data))
-        _write(directory / "environment.json", json.dumps(_environment(resolved.spec, data), indent=2) + "\n")
-    except OSError as error:
-        raise UserError(f"the run directory cannot be written: {error.strerror}", place=str(directory)) from None
-
-
-def _resolved_text(resolved: Resolved, data: Dataset | Stream) -> str:
-    """The recipe with all values, what was inferred from the data among them."""
-    values = json.loads(json.dumps(resolved.values))
-    values["data"]["features"] = dict(data.kinds.by_column)
-    values["data"]["stream"] = isinstance(data, Stream)
-    if data.target.classes:
-        values["data"]["classes"] = list(data.target.classes)
-    notes = "".join(f"# {line}\n" for line in describe(resolved.spec, data).splitlines())
-    return f"# Every value of this run; running this file repeats it.\n{notes}{sources.dump(values)}"
-
-
-def _environment(spec: Recipe, data: Dataset | Stream) -> dict[str, Any]:
-    cpu = {"machine": platform.machine(), "system": platform.platform(), "cpus": os.cpu_count()}
-    return {
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
-        "machine": cpu,
-        "seed": spec.seed,
-        "data_sha256": data.fingerprint,
-    }
-
-
-def _write_history(directory: Path, history: Mapping[str, list[float]]) -> None:
-    import pandas as pd
-
-    frame = pd.DataFrame(history)
-    frame.insert(0, "epoch", np.arange(1, len(frame) + 1))
-    _write(directory / "history.csv", frame.to_csv(index=False))
-
-
 def _evaluate(directory: Path, model: Any, spec: Recipe, data: Dataset | Stream) -> dict[str, dict[str, float]]:
     """Scores of the three parts by the model file's own predictions; the test rows' predictions are kept."""
     names = spec.metrics
@@ -349,7 +291,7 @@ def _evaluate(directory: Path, model: Any, spec: Recipe, data: Dataset | Stream)
     for part in PARTS:
         known, predicted = [], []
         with contextlib.ExitStack() as stack:
-            write = stack.enter_context(_predictions(directory, data.target)) if part == "test" else None
+            write = stack.enter_context(predictions_file(directory, data.target)) if part == "test" else None
             for piece in data.pieces(part):
                 outputs = prediction.outputs(model, piece.frame, data.encoding)
                 known.append(piece.values)
@@ -358,45 +300,3 @@ def _evaluate(directory: Path, model: Any, spec: Recipe, data: Dataset | Stream)
                     write(piece, outputs)
         scores[part] = metrics.score(np.concatenate(known), np.concatenate(predicted), data.target, names)
     return scores
-
-
-@contextlib.contextmanager
-def _predictions(directory: Path, target: Target) -> Iterator[Callable[[Piece, np.ndarray], None]]:
-    """Writes predictions.parquet piece by piece.
-
-    Columns: `row`, `target`, `prediction`, probabilities; `target_NAME` and `prediction_NAME` where there are several.
-    """
-    import pandas as pd
-    import pyarrow as pa
-    from pyarrow import parquet
-
-    several = len(target.names) > 1
-    with atomic(directory / "predictions.parquet") as temporary, contextlib.ExitStack() as stack:
-        writers: list[Any] = []
-
-        def write(piece: Piece, outputs: np.ndarray) -> None:
-            columns: dict[str, Any] = {"row": piece.row_numbers}
-            for index, name in enumerate(target.names):
-                values = piece.values[:, index]
-                known = _labels(values, target) if target.classes else values
-                columns[f"target_{name}" if several else "target"] = known
-            predicted = prediction.table(outputs, target)
-            for name in predicted.columns:
-                own = "prediction" if name == "label" or not several else f"prediction_{name}"
-                columns[name if str(name).startswith("probability") else own] = predicted[name].to_numpy()
-            rows = pa.Table.from_pandas(pd.DataFrame(columns), preserve_index=False)
-            if not writers:
-                writers.append(stack.enter_context(parquet.ParquetWriter(temporary, rows.schema)))
-            writers[0].write_table(rows)
-
-        yield write
-
-
-def _labels(numbers: np.ndarray, target: Target) -> np.ndarray:
-    labels: np.ndarray = np.array(target.classes, object if isinstance(target.classes[0], str) else None)
-    return np.asarray(labels[numbers.astype(int)])
-
-
-def _write(path: Path, text: str) -> None:
-    with atomic(path) as temporary:
-        temporary.write_text(text, "utf-8")

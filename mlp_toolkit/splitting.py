@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlp_toolkit import features
+from mlp_toolkit import cells
 from mlp_toolkit.errors import UserError
 from mlp_toolkit.spec import Recipe
 
@@ -56,7 +56,7 @@ def split_by_column(column: pd.Series[Any], rows: np.ndarray, name: str) -> dict
     Raises:
         UserError: The column holds another word.
     """
-    text = np.array([str(value).lower() for value in features.to_text(column)[rows]])
+    text = np.array([str(value).lower() for value in cells.to_text(column)[rows]])
     words = {"train": "train", "validation": "validation", "valid": "validation", "val": "validation", "test": "test"}
     unknown = sorted(set(text) - set(words))
     if unknown:

@@ -8,14 +8,11 @@ that a kill leaves the old file or the new one, and restores the optimizer, whic
 from __future__ import annotations
 
 import contextlib
-import copy
 import inspect as inspection
 import json
 import logging
-import types
 import warnings
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +20,18 @@ import numpy as np
 
 from mlp_toolkit.errors import UserError, shorten
 from mlp_toolkit.files import atomic
+from mlp_toolkit.strangers import (
+    check_classes,
+    check_datasets,
+    check_shadow,
+    existing,
+    h5_path,
+    json_of,
+    model_config,
+    names_in,
+    opened,
+    refused,
+)
 
 if TYPE_CHECKING:
     import h5py
@@ -30,12 +39,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("mlp_toolkit")
 
 OWN_GROUP = "mlp_toolkit"
-LARGEST_CONFIG = 64_000_000
-DEEPEST = 60
-MOST_LAYERS = 300
-# Layers that run code or read files named in their configuration.
-REFUSED = ("Lambda", "TorchModuleWrapper", "TFSMLayer", "JaxLayer", "FlaxLayer")
-PLAIN = ("__tuple__", "__keras_tensor__", "Functional", "Sequential", "Model", "DTypePolicy", "DTypePolicyMap")
 
 
 def save(model: Any, path: str | Path) -> None:
@@ -81,7 +84,7 @@ def check_target(model: Any, path: str | Path) -> Path:
     """
     from mlp_toolkit.startup import keras
 
-    target = _h5_path(path)
+    target = h5_path(path)
     if isinstance(getattr(model, "optimizer", None), keras.optimizers.Adafactor):
         raise UserError("Keras cannot save Adafactor's state in HDF5: its variables share names", remedy="Use adam.")
     if not target.parent.is_dir():
@@ -107,16 +110,16 @@ def load(path: str | Path) -> Any:
     from mlp_toolkit import layers  # noqa: F401  (registers our layers with Keras)
     from mlp_toolkit.startup import keras
 
-    file_path = _existing(path)
-    with _opened(file_path) as file:
-        config = _model_config(file, file_path)
-        _check_classes(config, file_path)
-        _check_datasets(file, file_path)
+    file_path = existing(path)
+    with opened(file_path) as file:
+        config = model_config(file, file_path)
+        check_classes(config, file_path)
+        check_datasets(file, file_path)
         with _rebuilding(file_path):
-            _check_shadow(config, file, file_path)
+            check_shadow(config, file, file_path)
     with _rebuilding(file_path), _quiet_saving():
         model = keras.models.load_model(str(file_path), compile=False, safe_mode=True)
-    with _opened(file_path) as file:
+    with opened(file_path) as file:
         if not all(np.isfinite(variable.numpy()).all() for variable in model.weights):
             raise UserError(
                 "the weights hold NaN or infinity: the training that wrote them diverged", place=str(file_path)
@@ -150,9 +153,9 @@ def inspect(path: str | Path) -> dict[str, Any]:
         `format`, `keras_version`, `size` in bytes, `layers` (name, class, weights and parameters of each),
         `parameters`, `inputs`, `target`, `loss`, `optimizer`, `learning_rate`, `refused`.
     """
-    file_path = _existing(path)
-    with _opened(file_path) as file:
-        config = _model_config(file, file_path)
+    file_path = existing(path)
+    with opened(file_path) as file:
+        config = model_config(file, file_path)
         version = file.attrs.get("keras_version", "unknown")
         training = json.loads(file.attrs["training_config"]) if "training_config" in file.attrs else {}
         found = _layers(config, file.get("model_weights", {}))
@@ -171,7 +174,7 @@ def inspect(path: str | Path) -> dict[str, Any]:
         "loss": _named(training.get("loss")),
         "optimizer": optimizer.get("class_name"),
         "learning_rate": optimizer.get("config", {}).get("learning_rate"),
-        "refused": sorted(_refused(config)),
+        "refused": sorted(refused(config)),
     }
 
 
@@ -194,8 +197,8 @@ def read_state(path: str | Path) -> tuple[dict[str, list[np.ndarray]], dict[str,
     Raises:
         UserError: The file is damaged.
     """
-    file_path = _existing(path)
-    with _opened(file_path) as file:
+    file_path = existing(path)
+    with opened(file_path) as file:
         try:
             arrays = {
                 name: [group[str(index)][()] for index in range(int(group.attrs["count"]))]
@@ -220,213 +223,22 @@ def _quiet_saving() -> Iterator[None]:
         log.removeFilter(silence)
 
 
-def _h5_path(path: str | Path) -> Path:
-    target = Path(path)
-    if target.suffix not in (".h5", ".hdf5"):
-        raise UserError("a model file ends in .h5", place=str(path), found=target.suffix or target.name)
-    return target
-
-
-def _existing(path: str | Path) -> Path:
-    target = _h5_path(path)
-    if not target.is_file():
-        raise UserError("no such file", place=str(path))
-    return target
-
-
-@contextlib.contextmanager
-def _opened(path: Path) -> Iterator[h5py.File]:
-    import h5py
-
-    try:
-        file = h5py.File(path, "r")
-    except OSError as error:
-        raise UserError(f"not an HDF5 file, or damaged: {shorten(str(error))}", place=str(path)) from None
-    with file:
-        _check_links(file, path)
-        try:
-            yield file
-        except (OSError, RuntimeError, KeyError) as error:
-            raise UserError(f"damaged: {shorten(str(error))}", place=str(path)) from None
-
-
-def _check_links(file: h5py.File, path: Path) -> None:
-    """Only groups and datasets within the file: no soft or external links, no external storage."""
-    import h5py
-
-    def walk(group: h5py.Group, depth: int) -> None:
-        if depth > DEEPEST:
-            raise UserError(f"groups nested deeper than {DEEPEST}", place=str(path))
-        for name in group:
-            if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-                raise UserError(f"refused: {shorten(name)!r} links to another place or file", place=str(path))
-            item = group[name]
-            if isinstance(item, h5py.Group):
-                walk(item, depth + 1)
-            elif not isinstance(item, h5py.Dataset) or item.external or item.is_virtual:
-                raise UserError(f"refused: {shorten(name)!r} keeps its values outside the file", place=str(path))
-
-    try:
-        walk(file, 0)
-    except (OSError, RuntimeError, KeyError, ValueError) as error:
-        if isinstance(error, UserError):
-            raise
-        raise UserError(f"damaged: {shorten(str(error))}", place=str(path)) from None
-
-
-def _datasets(group: h5py.Group) -> Iterator[tuple[str, h5py.Dataset]]:
-    """All datasets under a group, as often as they are listed."""
-    import h5py
-
-    for name, item in group.items():
-        if isinstance(item, h5py.Group):
-            yield from _datasets(item)
-        else:
-            yield name, item
-
-
-def _check_datasets(file: h5py.File, path: Path) -> None:
-    """Numbers only, and as many bytes in memory as in the file: none compressed, unwritten or listed twice."""
-    total = 0
-    for name, item in _datasets(file):
-        if item.dtype.kind not in "iufb" or item.id.get_storage_size() != item.nbytes:
-            raise UserError(f"refused: {shorten(name)!r} is not a plain array of numbers", place=str(path))
-        total += item.nbytes
-    if total > path.stat().st_size:
-        raise UserError("refused: the same array is listed more than once", place=str(path))
-
-
-def _check_shadow(config: Any, file: h5py.File, path: Path) -> None:
-    """Builds the model without its weights, to see which it asks for, and in which order: the file must hold them."""
-    from mlp_toolkit.startup import keras
-
-    layers = sum(len(node["layers"]) for node in _all_mappings(config) if isinstance(node.get("layers"), list))
-    if layers > MOST_LAYERS:
-        raise UserError(f"refused: the model has {layers} layers; at most {MOST_LAYERS} are read", place=str(path))
-    kind = {"Sequential": keras.Sequential, "Functional": keras.Model, "Model": keras.Model}.get(config["class_name"])
-    if kind is None:  # a registered class of the running program's own
-        return
-
-    def build() -> tuple[list[str], int]:
-        with keras.StatelessScope(initialize_variables=False):
-            shadow = kind.from_config(copy.deepcopy(config["config"]))
-        asked = sum(int(np.prod(weight.shape, dtype=np.int64)) for weight in shadow.weights)
-        return [layer.name for layer in shadow.layers], asked
-
-    # Keras remembers the weights that are not made yet, a list a thread, and makes them all when the thread builds its
-    # next model: in a thread of its own they never are.
-    with ThreadPoolExecutor(1) as thread:
-        own, asked = thread.submit(build).result()
-    # Keras gives weights to layers by their place in a list: a list in another order would swap them in silence.
-    listed = _names(file["model_weights"], "layer_names")
-    if sorted(listed) == sorted(own) and listed != own:
-        raise UserError("refused: the file lists its layers in another order than the model", place=str(path))
-    held = sum(int(item.size) for _, item in _datasets(file["model_weights"]))
-    if asked > held:
-        raise UserError(f"the model has {asked:,} weights, the file holds {held:,} of them", place=str(path))
-
-
-def _json(text: Any, what: str, path: Path) -> Any:
-    raw = text.encode(errors="surrogateescape") if isinstance(text, str) else bytes(text)
-    if len(raw) > LARGEST_CONFIG:
-        raise UserError(f"the {what} has {len(raw):,} bytes; at most {LARGEST_CONFIG:,} are read", place=str(path))
-    try:
-        return json.loads(raw)
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"the {what} is damaged: {shorten(str(error))}", place=str(path)) from None
-
-
-def _model_config(file: h5py.File, path: Path) -> Any:
-    if "model_config" not in file.attrs:
-        holds = "weights only" if "layer_names" in file.attrs else "no Keras model"
-        raise UserError(f"the file holds {holds}", place=str(path))
-    return _json(file.attrs["model_config"], "model's configuration", path)
-
-
-def _class_names(node: Any, depth: int = 0) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every `class_name` in a configuration with the mapping that holds it."""
-    if depth > DEEPEST:
-        raise UserError(f"a configuration nested deeper than {DEEPEST}")
-    if isinstance(node, dict):
-        if "class_name" in node:
-            yield str(node["class_name"]), node
-        for value in node.values():
-            yield from _class_names(value, depth + 1)
-    elif isinstance(node, list):
-        for value in node:
-            yield from _class_names(value, depth + 1)
-
-
-def _refused(config: Any) -> set[str]:
-    return {name for name, _ in _class_names(config) if name.split(">")[-1] in REFUSED}
-
-
-def _check_classes(config: Any, path: Path) -> None:
-    """Refuses every class that is not Keras's own, ours, or registered by the running program."""
-    from mlp_toolkit.startup import keras
-
-    bad = _refused(config)
-    if bad:
-        raise UserError(
-            f"refused: the file holds {', '.join(sorted(bad))}, which can run code when it is loaded",
-            place=str(path),
-            remedy="Load it with Keras itself if you know where it comes from.",
-        )
-    homes = [keras.layers, keras.initializers, keras.regularizers, keras.constraints, keras.losses, keras.metrics]
-    homes += [keras.optimizers, keras.optimizers.schedules]
-    functions = (keras.activations, keras.losses, keras.metrics)
-    registered = keras.saving.get_custom_objects()
-    for name, node in _class_names(config):
-        if {name, str(node.get("registered_name"))} & registered.keys():
-            continue
-        if name == "function":
-            function = str(node.get("config"))
-            if function in registered or any(_holds(home, function, types.FunctionType) for home in functions):
-                continue
-        # A module is imported by its name, so that only Keras's own may be named.
-        elif str(node.get("module") or "keras").partition(".")[0] == "keras" and (
-            name in PLAIN or any(_holds(home, name, type) for home in homes)
-        ):
-            continue
-        raise UserError(
-            f"refused: the file holds the class {shorten(name)!r}, which is neither Keras's own nor registered",
-            place=str(path),
-            remedy="If it is yours, register it with keras.saving.register_keras_serializable before loading.",
-        )
-    for node in _all_mappings(config):
-        vocabulary = node.get("vocabulary")
-        if isinstance(vocabulary, str):
-            raise UserError("refused: a layer reads its vocabulary from another file", place=str(path))
-
-
-def _holds(home: Any, name: str, kind: type) -> bool:
-    """Whether a module of Keras has a public class or function of this name, apart from its own machinery."""
-    return name not in ("get", "serialize", "deserialize") and isinstance(getattr(home, name, None), kind)
-
-
-def _all_mappings(node: Any) -> Iterator[dict[str, Any]]:
-    if isinstance(node, dict):
-        yield node
-    for value in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
-        yield from _all_mappings(value)
-
-
 def _compile_config(file: h5py.File, path: Path) -> dict[str, Any] | None:
     """Compile arguments: exactly those the model had, or as near as Keras's own record allows."""
     from mlp_toolkit.startup import keras
 
     own = file.get(OWN_GROUP)
     if own is not None and "compile_config" in own.attrs:
-        config = _json(own.attrs["compile_config"], "compile configuration", path)
-        _check_classes(config, path)
+        config = json_of(own.attrs["compile_config"], "compile configuration", path)
+        check_classes(config, path)
         return {key: keras.saving.deserialize_keras_object(value) for key, value in config.items()}
     if "training_config" not in file.attrs:
         return None
     if str(file.attrs.get("keras_version", "")).startswith(("1.", "2.")):
         log.warning("%s was written by an old Keras: it predicts; compile it before training.", path)
         return None
-    config = _json(file.attrs["training_config"], "training configuration", path)
-    _check_classes(config, path)
+    config = json_of(file.attrs["training_config"], "training configuration", path)
+    check_classes(config, path)
     optimizer = config["optimizer_config"]
     return {
         "optimizer": keras.optimizers.deserialize(optimizer),
@@ -455,7 +267,7 @@ def _restore_optimizer(model: Any, file: h5py.File, path: Path) -> None:
     if "optimizer_weights" not in file:
         return
     group = file["optimizer_weights"]
-    names = _names(group, "weight_names")
+    names = names_in(group, "weight_names")
     # Keras writes an optimizer that has not been used yet as its step counter and its learning rate.
     if len(names) not in (2, len(optimizer.variables)):
         raise UserError(
@@ -467,14 +279,6 @@ def _restore_optimizer(model: Any, file: h5py.File, path: Path) -> None:
         if tuple(value.shape) != tuple(variable.shape):
             raise UserError(f"the optimizer's state {shorten(name)!r} has the wrong shape", place=str(path))
         variable.assign(value)
-
-
-def _names(group: h5py.Group, attribute: str) -> list[str]:
-    """Keras splits a long list of names over several attributes."""
-    chunks = [group.attrs[attribute]] if attribute in group.attrs else []
-    while f"{attribute}{len(chunks)}" in group.attrs:
-        chunks.append(group.attrs[f"{attribute}{len(chunks)}"])
-    return [name.decode() if isinstance(name, bytes) else str(name) for chunk in chunks for name in chunk]
 
 
 def _random_states(model: Any) -> list[Any]:

@@ -7,24 +7,23 @@ shuffled in a pool on the way. Nothing here grows with the number of rows.
 
 from __future__ import annotations
 
-import hashlib
 import math
 import shutil
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mlp_toolkit import csv_files, dataset, features, readers
+from mlp_toolkit import cells, conversion, dataset, features, readers
 from mlp_toolkit.dataset import Piece
 from mlp_toolkit.errors import UserError, listing
+from mlp_toolkit.kinds import Kinds
+from mlp_toolkit.scan import Scan, as_piece
 from mlp_toolkit.spec import Recipe, Split
 from mlp_toolkit.splitting import PARTS, split_by_column
-from mlp_toolkit.targets import Spread, Target, check_varied, fit_target, known_values, quantities, read_targets
-from mlp_toolkit.targets import zeros_and_ones as label_values
+from mlp_toolkit.targets import Target
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,7 +36,6 @@ CSV_BYTES_THAT_STREAM = 1_000_000_000
 SCRATCH = ".mlp-toolkit-rows-{}.parquet"
 PIECE_ROWS = 65_536  # read at a time
 LOOKED_AT = 100_000  # rows that decide the kinds of the columns
-SAMPLE_ROWS = 200_000  # drawn for medians, for the scores of the training rows and for validation after each epoch
 POOL_BYTES = 64_000_000  # of encoded rows that are shuffled together
 ROOM_TAKEN = 0.5  # of the disk's free room, at most, by encoded rows
 
@@ -79,7 +77,7 @@ class Stream:
 
     recipe: Recipe
     groups: tuple[Group, ...]
-    kinds: features.Kinds
+    kinds: Kinds
     encoding: features.Encoding
     target: Target
     counts: dict[str, int]
@@ -113,7 +111,7 @@ class Stream:
             for frame, part_of in _frames(self.recipe, group, columns, piece_rows(self.encoding.width)):
                 own = frame[part_of == PARTS.index(part)]
                 if len(own):
-                    yield _piece(self.recipe, own, self.target)
+                    yield as_piece(self.recipe, own, self.target)
 
 
 def wanted(recipe: Recipe) -> bool:
@@ -173,7 +171,7 @@ def _load(recipe: Recipe, place: str, scratch: Path) -> Stream:
     if not used:
         raise UserError("no feature is left to learn from: every column is ignored", place=place)
     rows = sum(group.rows for group in groups)
-    scan = _Scan(recipe, kinds, rows)
+    scan = Scan(recipe, kinds, rows)
     for group in groups:
         for frame, part_of in _frames(recipe, group, [*used, *recipe.data.targets]):
             scan.add(frame, part_of)
@@ -255,8 +253,8 @@ def _groups(recipe: Recipe, scratch: Path) -> tuple[list[Group], str]:
         if not readers.suffix(file).endswith(readers.STREAMED):
             raise UserError("beside streamed data only Parquet and CSV files are read", place=path)
         if readers.suffix(file) != ".parquet":
-            file = csv_files.as_parquet(file, scratch / SCRATCH.format(number), recipe)
-            fingerprints.append(csv_files.fingerprint_of(file))
+            file = conversion.as_parquet(file, scratch / SCRATCH.format(number), recipe)
+            fingerprints.append(conversion.fingerprint_of(file))
         else:
             fingerprints += [readers.file_fingerprint(each) for each in readers.parquet_files(file)]
         begin = 0
@@ -265,9 +263,7 @@ def _groups(recipe: Recipe, scratch: Path) -> tuple[list[Group], str]:
             begin += rows
         if not begin:
             raise UserError("the file has a header but no rows", place=path)
-    if len(fingerprints) == 1:
-        return groups, fingerprints[0]
-    return groups, hashlib.sha256("".join(fingerprints).encode()).hexdigest()
+    return groups, readers.one_fingerprint(fingerprints)
 
 
 def _frames(
@@ -278,12 +274,12 @@ def _frames(
 
     data = recipe.data
     split = data.split
-    roles = [data.sample_weight, split if isinstance(split, str) else None]
-    present = set(readers.header(group.file))
-    needed = dict.fromkeys([*columns, *(name for name in roles if name is not None)])
+    # A part that has a file of its own has no need of the column that splits the others.
+    roles = [data.sample_weight, split if isinstance(split, str) and not group.part else None]
+    needed = list(dict.fromkeys([*columns, *(name for name in roles if name is not None)]))
     chances = np.random.default_rng([recipe.seed, group.begin, PARTS.index(group.part) + 1 if group.part else 0])
     begin = group.begin
-    for frame in readers.read_group(group.file, group.number, [name for name in needed if name in present], rows):
+    for frame in readers.read_group(group.file, group.number, needed, rows):
         frame.index = pd.RangeIndex(begin, begin + len(frame))  # messages name a row by its number
         begin += len(frame)
         part_of = np.full(len(frame), PARTS.index(group.part) if group.part else 0, np.int8)
@@ -302,16 +298,11 @@ def _frames(
                 part_of[places] = PARTS.index(part)
         known = np.ones(len(frame), bool)
         for name in data.targets:
-            known &= features.present(frame[name])
+            known &= cells.present(frame[name])
         yield (frame, part_of) if known.all() else (frame[known], part_of[known])
 
 
-def _piece(recipe: Recipe, frame: pd.DataFrame, target: Target) -> Piece:
-    weights = dataset.row_weights(frame, recipe.data.sample_weight)
-    return Piece(frame, known_values(frame, target), weights, frame.index.to_numpy())
-
-
-def _look(recipe: Recipe, groups: Sequence[Group]) -> tuple[features.Kinds, int]:
+def _look(recipe: Recipe, groups: Sequence[Group]) -> tuple[Kinds, int]:
     """The kinds of the columns, by stretches of up to eight row groups, and how many rows that were."""
     import pandas as pd
 
@@ -327,139 +318,3 @@ def _look(recipe: Recipe, groups: Sequence[Group]) -> tuple[features.Kinds, int]
         raise UserError(f"the target {listing(recipe.data.targets)} has no value in {len(chosen)} row groups looked at")
     frame = readers.normalise(pd.concat(looked, ignore_index=True))
     return dataset.column_kinds(recipe, frame), len(frame)
-
-
-@dataclass
-class _Scan:
-    """What one pass over all rows finds out."""
-
-    recipe: Recipe
-    kinds: features.Kinds
-    rows: int
-    counts: Counter[str] = field(default_factory=Counter)
-    labels: Counter[str] = field(default_factory=Counter)  # texts of the class column, all rows
-    train_labels: Counter[str] = field(default_factory=Counter)
-    # Each sampled row with the number that it was drawn by: a sample that grows too large is thinned by half.
-    drawn: dict[str, list[tuple[pd.DataFrame, np.ndarray]]] = field(
-        default_factory=lambda: {"train": [], "validation": []}
-    )
-    kept: dict[str, float] = field(default_factory=lambda: {"train": 1.0, "validation": 1.0})
-    heavy: bool = False  # whether some training row has a weight above 0
-
-    def __post_init__(self) -> None:
-        split = self.recipe.data.split
-        train = 1.0  # where the recipe does not say the share beforehand: the most it can be
-        if isinstance(split, Split) and isinstance(split.validation, float) and isinstance(split.test, float):
-            train = 1 - split.validation - split.test
-        self.share = min(1.0, SAMPLE_ROWS / (self.rows * train))
-        self.fitter = features.Fitter(self.kinds, self.share, self.recipe.seed)
-        self.random = np.random.default_rng([self.recipe.seed, 1])
-        self.spread = _Moments(len(self.recipe.data.targets))
-
-    def add(self, frame: pd.DataFrame, part_of: np.ndarray) -> None:
-        """Takes in rows with targets, and the part of each."""
-        data = self.recipe.data
-        train = part_of == PARTS.index("train")
-        self.counts.update(dict(zip(PARTS, np.bincount(part_of, minlength=len(PARTS)).tolist(), strict=True)))
-        for name in self.kinds.of("numeric"):
-            features.check_size(features.to_numbers(frame[name], name), name, frame.index)
-        self.fitter.add(frame[train])
-        if self.recipe.task in ("regression", "multilabel"):
-            read = quantities if self.recipe.task == "regression" else label_values
-            self.spread.add(read(frame, data.targets), train)
-        else:
-            texts = features.to_text(frame[data.targets[0]])
-            self.labels.update(texts.tolist())
-            self.train_labels.update(texts[train].tolist())
-            if len(self.labels) > SAMPLE_ROWS:
-                raise UserError(f"the target {data.targets[0]!r} has more than {SAMPLE_ROWS:,} different values")
-        weights = dataset.row_weights(frame, data.sample_weight)
-        self.heavy |= weights is None or bool(weights[train].any())
-        for part, drawn in self.drawn.items():
-            own = frame[part_of == PARTS.index(part)]
-            by = self.random.random(len(own))
-            drawn.append((own[by < self.kept[part]], by[by < self.kept[part]]))
-            while sum(len(by) for _, by in drawn) > SAMPLE_ROWS:
-                self.kept[part] /= 2
-                drawn[:] = [(rows[by < self.kept[part]], by[by < self.kept[part]]) for rows, by in drawn]
-
-    def target(self) -> Target:
-        """What is predicted; refuses data that nothing can be learnt from."""
-        recipe, data = self.recipe, self.recipe.data
-        for part in PARTS:
-            if not self.counts[part]:
-                raise UserError(f"no row is left for {part}", remedy="Give other shares under data.split.")
-        if not self.heavy:
-            raise UserError(f"all weights in {data.sample_weight!r} are 0 among the training rows")
-        if recipe.task in ("regression", "multilabel"):
-            spread = self.spread.spread()
-            check_varied(data.targets, spread.low, spread.high)
-            return fit_target(recipe, spread if recipe.task == "regression" else None, ())
-        import pandas as pd
-
-        _, classes = read_targets(recipe, pd.DataFrame({data.targets[0]: list(self.labels)}, dtype=object))
-        target = fit_target(recipe, None, classes)
-        absent = int((self.class_counts(target) == 0).sum())
-        if absent:
-            raise UserError(f"{absent} of {len(classes)} classes have no row to train on; they have too few rows")
-        return target
-
-    def class_counts(self, target: Target) -> np.ndarray:
-        """Training rows of each class."""
-        import pandas as pd
-
-        if not target.classes:
-            return np.zeros(0, int)
-        texts = list(self.train_labels)
-        numbers = known_values(pd.DataFrame({target.names[0]: texts}, dtype=object), target)[:, 0]
-        return np.bincount(numbers, weights=[self.train_labels[text] for text in texts], minlength=len(target.classes))
-
-    def notes(self, target: Target) -> list[str]:
-        """What is worth saying about the pass."""
-        notes = []
-        known = sum(self.counts.values())
-        if known < self.rows:
-            notes.append(f"{self.rows - known:,} of {self.rows:,} rows have no target and are left out")
-        if isinstance(self.recipe.data.split, Split):
-            notes.append("each row falls to its part by chance: the parts hold their shares roughly, not exactly")
-        sizes = {part: sum(len(by) for _, by in drawn) for part, drawn in self.drawn.items()}
-        if self.share < 1:
-            notes.append(f"medians: by a sample of about {self.share * self.counts['train']:,.0f} training rows")
-        if sizes["train"] < self.counts["train"]:
-            notes.append(f"scores of the training rows: by a sample of {sizes['train']:,} of them")
-        if sizes["validation"] < self.counts["validation"]:
-            notes.append(f"validation after each epoch: by a sample of {sizes['validation']:,} validation rows")
-        if target.task == "binary":
-            notes.append(f"positive class: {target.classes[1]!r} (negative: {target.classes[0]!r})")
-        return notes
-
-    def sample(self, part: str, target: Target) -> Piece:
-        """The rows drawn from a part."""
-        import pandas as pd
-
-        frame = pd.concat([rows for rows, _ in self.drawn[part]])
-        return _piece(self.recipe, readers.normalise(frame).set_axis(frame.index), target)
-
-
-class _Moments:
-    """Mean, deviation, least and greatest of targets that come piece by piece."""
-
-    def __init__(self, width: int) -> None:
-        self.count = 0
-        self.mean, self.squares = np.zeros(width), np.zeros(width)
-        self.low, self.high = np.full(width, np.inf), np.full(width, -np.inf)
-
-    def add(self, values: np.ndarray, train: np.ndarray) -> None:
-        """Takes in (rows, targets) values; mean and deviation are of those where `train` is true."""
-        if len(values):
-            self.low, self.high = np.minimum(self.low, values.min(axis=0)), np.maximum(self.high, values.max(axis=0))
-        own = values[train]
-        if len(own):
-            apart, before = own.mean(axis=0) - self.mean, self.count
-            self.count += len(own)
-            self.squares += own.var(axis=0) * len(own) + apart**2 * before * len(own) / self.count
-            self.mean = self.mean + apart * len(own) / self.count
-
-    def spread(self) -> Spread:
-        """What all rows so far spread like."""
-        return Spread(self.mean, np.sqrt(self.squares / max(1, self.count)), self.low, self.high)

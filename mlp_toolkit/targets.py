@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlp_toolkit import features
+from mlp_toolkit import cells
 from mlp_toolkit.errors import UserError, listing
 from mlp_toolkit.spec import Recipe, parse_bounds
 
@@ -62,7 +62,7 @@ def complete(frame: pd.DataFrame, targets: Sequence[str]) -> np.ndarray:
     """
     known = np.ones(len(frame), bool)
     for name in targets:
-        known &= features.present(frame[name])
+        known &= cells.present(frame[name])
     if not known.any():
         raise UserError(f"the target {listing(targets)} has no value in any row")
     return known
@@ -75,12 +75,12 @@ def known_values(frame: pd.DataFrame, target: Target) -> np.ndarray:
         UserError: A value is not a number, or a label is none of the model's classes.
     """
     if target.task == "regression":
-        return np.stack([features.to_numbers(frame[name], name) for name in target.names], axis=1)
+        return np.stack([cells.to_numbers(frame[name], name) for name in target.names], axis=1)
     if target.task == "multilabel":
         return zeros_and_ones(frame, target.names)
     name = target.names[0]
     position = {str(label): number for number, label in enumerate(target.classes)}
-    codes, texts = features.distinct_texts(frame[name])
+    codes, texts = cells.distinct_texts(frame[name])
     if all(isinstance(label, int) for label in target.classes):
         texts = [str(int(float(text))) if _is_whole(text) else text for text in texts]
     unknown = sorted({text for text in texts if text not in position})
@@ -105,9 +105,9 @@ def read_targets(recipe: Recipe, frame: pd.DataFrame) -> tuple[np.ndarray, tuple
         values = zeros_and_ones(frame, targets)
         check_varied(targets, values.min(axis=0), values.max(axis=0))
         return values, ()
-    text = features.to_text(frame[targets[0]])
+    text = cells.to_text(frame[targets[0]])
     found = sorted(set(text.tolist()))
-    numbers = [features.to_number(value) for value in found]
+    numbers = [cells.to_number(value) for value in found]
     of_text: dict[str, Any] = {value: value for value in found}
     if all(_is_whole(value) for value in found):
         of_text = {value: int(float(value)) for value in found}
@@ -132,13 +132,13 @@ def quantities(frame: pd.DataFrame, targets: Sequence[str]) -> np.ndarray:
     columns = []
     for name in targets:
         try:
-            column = features.to_numbers(frame[name], name)
+            column = cells.to_numbers(frame[name], name)
         except UserError as error:
             raise UserError(
                 f"the target {name!r} must be numeric for task: regression; {error.problem}",
                 remedy="For labels use task: binary or multiclass.",
             ) from None
-        features.check_size(column, name, frame.index)
+        cells.check_size(column, name, frame.index)
         unknown = np.flatnonzero(np.isnan(column)).tolist()
         if unknown:
             raise UserError(f"the target {name!r} is not a number in row {frame.index[unknown[0]]}")
@@ -154,7 +154,7 @@ def check_varied(targets: Sequence[str], low: np.ndarray, high: np.ndarray) -> N
 
 
 def _is_whole(text: str) -> bool:
-    number = features.to_number(text)
+    number = cells.to_number(text)
     return number is not None and number.is_integer()
 
 
@@ -199,7 +199,7 @@ def zeros_and_ones(frame: pd.DataFrame, targets: Sequence[str]) -> np.ndarray:
     """
     columns = []
     for name in targets:
-        column = features.to_numbers(frame[name], name)
+        column = cells.to_numbers(frame[name], name)
         odd = ~np.isin(column, (0, 1))
         if odd.any():
             row = int(np.argmax(odd))

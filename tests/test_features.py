@@ -11,19 +11,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlp_toolkit import catalog, features
+from mlp_toolkit import catalog, cells, features
 from mlp_toolkit.errors import UserError
+from mlp_toolkit.kinds import infer_kinds
 
 ROUNDS = settings(max_examples=100, deadline=None)
 
 
 def kind_of(values, asked=None):
-    kinds = features.infer_kinds(pd.DataFrame({"x": values}), {"x": asked} if asked else None)
+    kinds = infer_kinds(pd.DataFrame({"x": values}), {"x": asked} if asked else None)
     return kinds.by_column["x"], " ".join(kinds.notes)
 
 
 def fitted(frame, asked=None):
-    return features.fit_encoding(frame, features.infer_kinds(frame, asked))
+    return features.fit_encoding(frame, infer_kinds(frame, asked))
 
 
 @pytest.mark.parametrize(
@@ -184,7 +185,7 @@ def test_texts_become_the_numbers_that_python_reads(values):
         return {"true": 1.0, "FALSE": 0.0}[text] if text in ("true", "FALSE") else float(text)
 
     column = pd.Series(values, dtype=object)
-    np.testing.assert_array_equal(features.to_numbers(column, "x"), [expected(value) for value in values])
+    np.testing.assert_array_equal(cells.to_numbers(column, "x"), [expected(value) for value in values])
 
 
 @ROUNDS
@@ -192,7 +193,7 @@ def test_texts_become_the_numbers_that_python_reads(values):
 def test_text_is_stripped_of_ascii_blanks_and_empty_where_missing(values):
     missing = catalog.config("features")["missing_values"]
     stripped = [(value or "").strip(" \t\n\r\f\v") for value in values]
-    result = features.to_text(pd.Series(values, dtype=object)).tolist()
+    result = cells.to_text(pd.Series(values, dtype=object)).tolist()
     for text, plain in zip(result, stripped, strict=True):
         number = plain.lstrip("-").replace(".", "", 1)
         if "." in plain and number.isascii() and number.isdigit():
@@ -218,4 +219,4 @@ def test_every_format_reads_what_it_writes(moment, format_):
         minute=moment.minute if "%M" in format_ else 0,
         hour=moment.hour if "%H" in format_ else 0,
     )
-    assert features.parse_date(text, format_) == kept
+    assert cells.parse_date(text, format_) == kept

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlp_toolkit import catalog, features, layers, model, readers
+from mlp_toolkit import catalog, cells, features, layers, model_file, readers
+from mlp_toolkit.kinds import Kinds, infer_kinds
 from mlp_toolkit.startup import keras, tf
 
 ROUNDS = settings(max_examples=60, deadline=None)
@@ -109,8 +110,8 @@ def test_dates_become_the_numbers_of_the_calendar(texts, first, second):
     layer = layers.DateParts(["a", "b"], [first, second])
     expected = [date_parts(text, first) + date_parts(text, second) for text in texts]
     np.testing.assert_array_equal(layer(text_tensor([[t, t] for t in texts])).numpy(), np.array(expected, "f4"))
-    plain = features.to_text(pd.Series(texts, dtype=object))
-    np.testing.assert_array_equal(features.date_numbers(plain, first), np.array(expected, "f4")[:, :6])
+    plain = cells.to_text(pd.Series(texts, dtype=object))
+    np.testing.assert_array_equal(cells.date_numbers(plain, first), np.array(expected, "f4")[:, :6])
 
 
 def test_known_days_have_their_numbers():
@@ -183,9 +184,9 @@ def test_raw_rows_of_all_kinds_pass_through_the_encoder():
             "day": ["2024-02-29", "2024-03-01", None, "2024-03-02"],
         }
     )
-    encoding = features.fit_encoding(frame, features.infer_kinds(frame))
+    encoding = features.fit_encoding(frame, infer_kinds(frame))
     fresh = pd.DataFrame({"odd name": ["green", "", "red"], "number": [3, None, 5], "day": ["x", None, "2024-02-29"]})
-    encoder = model.build_encoder(encoding)
+    encoder = model_file.build_encoder(encoding)
     inputs = {name: tf.constant(values) for name, values in features.model_inputs(fresh, encoding).items()}
     encoded = encoder(inputs).numpy()
     assert encoded.shape == (3, encoding.width)
@@ -207,8 +208,8 @@ CELLS = {
     fresh=st.lists(st.fixed_dictionaries(CELLS), min_size=1, max_size=8),
 )
 def test_training_rows_are_encoded_to_the_bit_as_the_model_file_encodes(seen, fresh):
-    kinds = features.Kinds({"number": "numeric", "word": "categorical", "day": "date(%Y-%m-%d)"})
+    kinds = Kinds({"number": "numeric", "word": "categorical", "day": "date(%Y-%m-%d)"})
     encoding = features.fit_encoding(readers.normalise(pd.DataFrame(seen)), kinds)
     frame = readers.normalise(pd.DataFrame(fresh))
     inputs = {name: tf.constant(values) for name, values in features.model_inputs(frame, encoding).items()}
-    np.testing.assert_array_equal(features.encode(frame, encoding), model.build_encoder(encoding)(inputs).numpy())
+    np.testing.assert_array_equal(features.encode(frame, encoding), model_file.build_encoder(encoding)(inputs).numpy())

@@ -70,11 +70,13 @@ def outcome(call):
 LARGE = pd.DataFrame({"whole": [2**62 + 1, 10**16], "number": [0.5, 1e16], "small": pd.Series([1, 1], dtype="uint8")})
 
 
-@ROUNDS
-@given(frames())
-@example(LARGE)
-@example(LARGE.head(1))
-@example(LARGE.tail(1).assign(text="10000000000000000"))
+def of_all_kinds(test):
+    for known in (LARGE, LARGE.head(1), LARGE.tail(1).assign(text="10000000000000000")):
+        test = example(known)(test)
+    return ROUNDS(given(frames())(test))
+
+
+@of_all_kinds
 def test_a_few_rows_are_read_as_many_are(frame):
     few, all_rows = (outcome(lambda rows=rows: readers.columns(rows)) for rows in (frame, many(frame)))
     if isinstance(few, str):
@@ -86,11 +88,7 @@ def test_a_few_rows_are_read_as_many_are(frame):
         assert list(map(repr, values)) == list(map(repr, all_rows[name][: len(frame)])), name
 
 
-@ROUNDS
-@given(frames())
-@example(LARGE)
-@example(LARGE.head(1))
-@example(LARGE.tail(1).assign(text="10000000000000000"))
+@of_all_kinds
 def test_a_few_rows_are_encoded_as_many_are(frame):
     few, all_rows = (outcome(lambda rows=rows: readers.columns(rows)) for rows in (frame, many(frame)))
     if isinstance(few, str):

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 import mlp_toolkit as mt
-from mlp_toolkit import dataset, feeding, recipe, streaming
+from mlp_toolkit import dataset, feeding, recipe, scan, streaming
 from mlp_toolkit.errors import UserError
 from mlp_toolkit.model import build_mlp
 from mlp_toolkit.spool import Spool
@@ -195,10 +195,35 @@ def test_row_groups_without_a_row_of_the_part_do_no_harm(lake, tmp_path, table):
 
 
 def test_a_small_validation_part_is_sampled_whole(lake, tmp_path, monkeypatch):
-    monkeypatch.setattr(streaming, "SAMPLE_ROWS", 60)
+    monkeypatch.setattr(scan, "SAMPLE_ROWS", 60)
     data = streaming.load(spec(lake), "recipe", tmp_path)
     assert len(data.samples["validation"].frame) == data.counts["validation"] < 60
     assert 20 < len(data.samples["train"].frame) <= 60
+
+
+def test_blank_lines_before_the_header_are_no_rows(lake, tmp_path, table):
+    (tmp_path / "blank.csv").write_text("\n\n" + table.to_csv(index=False))
+    wanted = spec(lake, **{"data.path": str(tmp_path / "blank.csv")})
+    assert streaming.load(wanted, "recipe", tmp_path).counts == dataset.load(wanted).counts
+
+
+@pytest.mark.parametrize("line", ['5,0,"oops', '5,0,"oops' + "x" * 200_000])
+def test_a_quote_that_is_never_closed_swallows_no_rows(tmp_path, line):
+    rows = [f"{number},{number % 2},word" for number in range(300)]
+    (tmp_path / "open.csv").write_text("\n".join(["x,y,z", *rows[:100], line, *rows[100:], ""]))
+    (tmp_path / "r.yaml").write_text("task: binary\ndata: {path: open.csv, target: y, stream: true}\n")
+    with pytest.raises(UserError, match=r"open\.csv:102: a double quote opens a field here"):
+        mt.run(tmp_path / "r.yaml", out=tmp_path / "run", verbose=0)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("streamed", [True, False])
+def test_a_test_file_without_the_weights_is_refused(lake, tmp_path, table, streamed):
+    table.drop(columns=["weight", "part"]).to_parquet(tmp_path / "test.parquet")
+    wanted = spec(lake, **{"data.sample_weight": "weight", "data.test_path": str(tmp_path / "test.parquet")})
+    with pytest.raises(UserError, match="lacks columns that the training data has") as told:
+        streaming.load(wanted, "recipe", tmp_path / "run") if streamed else dataset.load(wanted)
+    assert "weight" in str(told.value)
 
 
 def test_size_decides_where_the_recipe_does_not(lake, monkeypatch):

@@ -15,8 +15,10 @@ import pytest
 from mlp_toolkit import storage
 from mlp_toolkit.errors import UserError
 from mlp_toolkit.model import build_mlp
+from mlp_toolkit.resident import resident, resident_validation, row_order
 from mlp_toolkit.startup import keras
-from mlp_toolkit.training import Progress, fit, resident, resident_validation, row_order, snapshot, train
+from mlp_toolkit.state import snapshot
+from mlp_toolkit.training import Progress, fit, train
 
 LAYERS = keras.layers
 RANDOM = np.random.default_rng(0)

@@ -1,0 +1,112 @@
+"""CSV files larger than memory: read once, block by block, and kept as Parquet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mlp_toolkit import catalog, cells, csv_files, dataset, readers
+from mlp_toolkit.errors import UserError, shorten
+from mlp_toolkit.files import atomic, reading
+from mlp_toolkit.spec import Recipe
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+BLOCK_BYTES = 32_000_000
+GROUP_ROWS = 131_072
+FINGERPRINT = b"mlp_toolkit.sha256"
+
+
+def as_parquet(file: Path, target: Path, recipe: Recipe) -> Path:
+    """Writes a CSV file's rows to a Parquet file, unless that holds them already; columns of numbers as numbers.
+
+    Args:
+        file: A CSV or TSV file, perhaps gzip.
+        target: The Parquet file.
+        recipe: Says what the columns are, where it does; else the first block does.
+
+    Raises:
+        UserError: The file is damaged, or a column of numbers holds something else further on.
+    """
+    import pandas as pd
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    fingerprint = readers.file_fingerprint(file)
+    if target.is_file() and fingerprint_of(target) == fingerprint:
+        return target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    begin, numeric, writer = 0, set[str](), None
+    with atomic(target) as temporary:
+        try:
+            for frame in _blocks(file):
+                frame.index = pd.RangeIndex(begin, begin + len(frame))
+                if not begin:
+                    numeric = _numbers(recipe, frame)
+                begin += len(frame)
+                block = pa.table({name: _stored(frame[name], name, name in numeric) for name in frame})
+                if writer is None:
+                    schema = block.schema.with_metadata({FINGERPRINT: fingerprint.encode()})
+                    writer = parquet.ParquetWriter(temporary, schema)
+                writer.write_table(block, row_group_size=GROUP_ROWS)
+        finally:
+            if writer is not None:
+                writer.close()
+        if writer is None:
+            raise UserError("the file has a header but no rows", place=str(file))
+    return target
+
+
+def fingerprint_of(file: Path) -> str:
+    """SHA-256 of the CSV file that a Parquet file was made from; "" where it was not."""
+    from pyarrow import parquet
+
+    with reading(file):
+        held: bytes = (parquet.read_schema(file).metadata or {}).get(FINGERPRINT, b"")
+    return held.decode()
+
+
+def _blocks(file: Path) -> Any:
+    """The rows as text, None where missing, some megabytes at a time."""
+    import pyarrow as pa
+    import pyarrow.csv as arrow_csv
+
+    names, separator, blank_lines = csv_files.layout(file)
+    csv_files.check_closed(file, separator)
+    missing = catalog.config("features")["missing_values"]
+    try:
+        with arrow_csv.open_csv(
+            file,
+            read_options=arrow_csv.ReadOptions(
+                column_names=names, skip_rows_after_names=1 + blank_lines, use_threads=False, block_size=BLOCK_BYTES
+            ),
+            parse_options=arrow_csv.ParseOptions(delimiter=separator, newlines_in_values=True),
+            convert_options=arrow_csv.ConvertOptions(
+                column_types={name: pa.string() for name in names}, null_values=missing, strings_can_be_null=True
+            ),
+        ) as opened:
+            for batch in opened:
+                if batch.num_rows:
+                    yield batch.to_pandas().astype(object)
+    except (pa.ArrowInvalid, OSError, EOFError) as error:
+        raise UserError(f"cannot be read as CSV: {shorten(str(error))}", place=str(file)) from None
+
+
+def _numbers(recipe: Recipe, frame: pd.DataFrame) -> set[str]:
+    """The columns that are stored as numbers."""
+    data = recipe.data
+    numeric = {*dataset.column_kinds(recipe, frame).of("numeric")}
+    if recipe.task == "regression":
+        numeric |= {*data.targets}
+    return numeric | ({data.sample_weight} if data.sample_weight else set())
+
+
+def _stored(column: pd.Series[Any], name: str, number: bool) -> Any:
+    import pyarrow as pa
+
+    if number:
+        return pa.array(cells.to_numbers(column, name).astype(np.float64))
+    return pa.array(column.to_numpy(object), pa.string(), from_pandas=True)

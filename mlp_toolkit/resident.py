@@ -1,0 +1,176 @@
+"""What a user hands to `fit` becomes checked rows in memory that fit the network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from mlp_toolkit import arrays
+from mlp_toolkit import weights as weighting
+from mlp_toolkit.blocks import Resident
+from mlp_toolkit.errors import UserError
+from mlp_toolkit.model import loss_name
+from mlp_toolkit.startup import keras
+
+
+def resident(
+    model: Any,
+    X: Any,
+    y: Any,
+    *,
+    class_weight: str | Mapping[Any, float] | None = None,
+    sample_weight: Any = None,
+    classes: Sequence[Any] | None = None,
+    seed: int | None = None,
+) -> Resident:
+    """Checked rows in memory.
+
+    Args:
+        model: The network they are for.
+        X: As `fit` takes it.
+        y: As `fit` takes it.
+        class_weight: As `fit` takes it.
+        sample_weight: As `fit` takes it.
+        classes: Labels that `class_weight` speaks of, in the order of the class numbers; the numbers by default.
+        seed: For the order of rows; None leaves them as they stand.
+
+    Raises:
+        UserError: They do not fit the network or each other.
+    """
+    if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0):
+        raise UserError("a whole number of 0 or more", place="fit: seed", found=seed)
+    x, targets, output = _data(model, X, y, "X", "y")
+    arrays.check_aligned(X, sample_weight, "sample_weight")
+    weights = _weights(output, targets, class_weight, sample_weight, classes)
+    rows = [array for array in (x, targets, weights) if array is not None]
+    count = len(x)
+    return Resident(rows, None if seed is None else lambda epoch: row_order(count, seed, epoch))
+
+
+def row_order(rows: int, seed: int, epoch: int) -> np.ndarray:
+    """The order of rows in an epoch (from 0): a function of its arguments alone."""
+    return np.random.default_rng([seed, epoch]).permutation(rows)
+
+
+# What an output activation can give, from least to greatest.
+RANGES: dict[str, tuple[float | None, float | None]] = {
+    "relu": (0, None),
+    "softplus": (0, None),
+    "exponential": (0, None),
+    "sigmoid": (0, 1),
+    "softmax": (0, 1),
+    "tanh": (-1, 1),
+}
+
+
+def _output(model: Any, x: np.ndarray) -> arrays.Output:
+    """What the model gives. One that does not say is tried on the first row, which also builds it."""
+    outputs = getattr(model, "outputs", None)
+    if outputs is None:
+        outputs = keras.tree.flatten(model(x[:1], training=False))
+    if len(outputs) != 1:
+        raise arrays.other_form("fit", f"{len(outputs)} outputs")
+    activation, low, high = _last_activation(model)
+    return arrays.Output(tuple(outputs[0].shape[1:]), activation, loss_name(_loss(model)), low, high)
+
+
+def _loss(model: Any) -> Any:
+    """The model's loss, out of the list or mapping that `compile` allows for one output, too."""
+    loss = model.loss
+    if isinstance(loss, Mapping):
+        loss = list(loss.values())
+    return loss[0] if isinstance(loss, list | tuple) and len(loss) == 1 else loss
+
+
+def _last_activation(model: Any) -> tuple[str, float | None, float | None]:
+    """The activation of the last layer, and the range of the output; "" and None where they are not known."""
+    scale, offset = 1.0, 0.0
+    layers = [model]
+    while layers and isinstance(layers[-1], keras.Model):
+        # Only a graph of layers lists them in the order they are called in.
+        layers = list(layers[-1].layers) if getattr(layers[-1], "outputs", None) else []
+    if len(layers) > 1 and isinstance(layers[-1], keras.layers.Rescaling):
+        rescaling = layers.pop()
+        if not all(isinstance(value, int | float) for value in (rescaling.scale, rescaling.offset)):
+            return "", None, None
+        scale, offset = float(rescaling.scale), float(rescaling.offset)
+    last = layers[-1] if layers else None
+    if isinstance(last, keras.layers.Softmax):
+        name = "softmax"
+    elif isinstance(last, keras.layers.Dense | keras.layers.Activation):
+        name = str(getattr(last.activation, "__name__", ""))
+    else:
+        return "", None, None
+    ends = [None if end is None else end * scale + offset for end in RANGES.get(name, (None, None))]
+    low, high = ends if scale > 0 else ends[::-1]
+    return name if (scale, offset) == (1, 0) else "", low, high
+
+
+def _data(model: Any, X: Any, y: Any, x_name: str, y_name: str) -> tuple[np.ndarray, np.ndarray, arrays.Output]:
+    shape, whole_numbers = arrays.one_input(model, "fit")
+    x = arrays.features_array(X, shape, x_name, whole_numbers)
+    output = _output(model, x)
+    _check_loss(_loss(model), output)
+    arrays.check_aligned(X, y, y_name)
+    return x, arrays.targets_array(y, len(x), output, y_name), output
+
+
+def _check_loss(loss: Any, output: arrays.Output) -> None:
+    """Refuses networks that train without an error and learn nothing."""
+    over_classes = output.loss in (*arrays.ONE_HOT, *arrays.CLASS_NUMBERS)
+    if output.shape[-1:] == (1,) and (over_classes or output.activation == "softmax"):
+        what = output.loss if over_classes else "softmax"
+        raise UserError(
+            f"{what} on one output neuron is constant: nothing would be learnt",
+            remedy="Compile with binary_crossentropy and a sigmoid output, or with one output per class.",
+        )
+    from_logits = getattr(loss, "from_logits", None if isinstance(loss, keras.losses.Loss) else False)
+    if from_logits is False and output.activation == "linear" and (over_classes or output.loss in arrays.YES_OR_NO):
+        raise UserError(
+            f"{output.loss} takes probabilities, and the network's last layer is linear",
+            remedy="Give it a sigmoid or softmax activation, or compile with a loss that has from_logits=True.",
+        )
+
+
+def resident_validation(model: Any, data: tuple[Any, ...] | None) -> Resident | None:
+    """Checked validation rows in memory, from (X, y) or (X, y, sample_weight)."""
+    if data is None:
+        return None
+    if not isinstance(data, tuple | list) or len(data) not in (2, 3):
+        raise UserError("validation_data is (X, y) or (X, y, sample_weight)", place="fit: validation_data")
+    x, y, _ = _data(model, data[0], data[1], "validation X", "validation y")
+    if len(data) == 2 or data[2] is None:
+        return Resident((x, y))
+    arrays.check_aligned(data[0], data[2], "the validation weights")
+    weights = weighting.check_sample_weight(data[2], len(x))
+    return Resident((x, y) if weights is None else (x, y, weights))
+
+
+def _weights(
+    output: arrays.Output, y: np.ndarray, class_weight: Any, sample_weight: Any, classes: Sequence[Any] | None
+) -> np.ndarray | None:
+    if class_weight is None:
+        return weighting.check_sample_weight(sample_weight, len(y))
+    over_classes = output.loss in arrays.ONE_HOT or output.activation == "softmax"
+    yes_or_no = output.loss in arrays.YES_OR_NO or output.activation == "sigmoid"
+    if len(output.shape) != 1:
+        raise UserError("class_weight is for one class a row; this network gives more", place="fit: class_weight")
+    if output.loss in arrays.CLASS_NUMBERS:
+        numbers, count = y[:, 0], int(output.shape[0] or y.max() + 1)
+    elif over_classes:
+        numbers, count = y.argmax(axis=1), y.shape[1]
+    elif y.shape[1] == 1 and yes_or_no:
+        numbers, count = y[:, 0].astype(int), 2
+    else:
+        what = "multilabel" if yes_or_no else "regression"
+        raise UserError(
+            f"class_weight is for binary and multiclass; this network is for {what}",
+            place="fit: class_weight",
+            remedy="Weigh rows with sample_weight.",
+        )
+    if not np.isin(y, (0, 1)).all() and output.loss not in arrays.CLASS_NUMBERS:
+        raise UserError("class_weight is for rows of one class; y holds shares of classes", place="fit: class_weight")
+    own = list(classes) if classes is not None else list(range(count))
+    return weighting.row_weights(numbers, own, class_weight, sample_weight)
