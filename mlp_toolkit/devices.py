@@ -102,7 +102,7 @@ def mirrored(model: Any, names: list[str], batch_size: int) -> Any:
         try:
             copy = keras.models.clone_model(model, clone_function=copied)
             copy.compile_from_config(model.get_compile_config())
-        except (TypeError, ValueError, NotImplementedError, AttributeError) as error:
+        except (TypeError, ValueError, NotImplementedError, AttributeError) as error:  # what Keras raises of them
             raise UserError(
                 f"this model cannot be copied to several devices: {str(error).splitlines()[0]}",
                 place="device: all",

@@ -60,7 +60,7 @@ def save(model: Any, path: str | Path) -> None:
         try:
             with _quiet_saving():
                 model.save(temporary)
-        except (NotImplementedError, TypeError, ValueError) as error:
+        except (NotImplementedError, TypeError, ValueError) as error:  # what Keras raises of own classes
             raise UserError(f"Keras cannot write this model: {shorten(str(error), 300)}", place=str(target)) from error
         with h5py.File(temporary, "r+") as file:
             own = file.create_group(OWN_GROUP)
