@@ -167,7 +167,8 @@ def encode(frame: pd.DataFrame, encoding: Encoding) -> np.ndarray:
         filled = np.where(known, column.astype(np.float64), encoding.fill[index])  # float64, as in the layer
         filled -= encoding.center[index]
         filled *= encoding.inverse_scale[index]
-        encoded[:, index] = filled
+        with np.errstate(over="ignore"):  # far outside of what was seen in training: infinity, as in the layer
+            encoded[:, index] = filled
         if index in marks:
             encoded[:, marks[index]] = ~known
     begin = len(encoding.fill) + len(encoding.indicators)

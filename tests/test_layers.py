@@ -7,7 +7,7 @@ import datetime
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mlp_toolkit import catalog, cells, features, layers, model_file, readers
@@ -203,6 +203,10 @@ CELLS = {
 }
 
 
+TINY = [{"number": number, "word": None, "day": None} for number in (0, 4e-17)]
+
+
+@example(seen=TINY, fresh=[{"number": 5e21, "word": None, "day": None}])  # beyond float32 once it is scaled
 @given(
     seen=st.lists(st.fixed_dictionaries(CELLS), min_size=2, max_size=8),
     fresh=st.lists(st.fixed_dictionaries(CELLS), min_size=1, max_size=8),
