@@ -160,8 +160,27 @@ def load(recipe: Recipe, place: str = "recipe") -> Dataset:
         other = readers.read(path)
         sources.append((part, other.frame))
         fingerprints.append(other.fingerprint)
-    frame, given_part, row_numbers = _stack(sources)
+    return prepare(recipe, sources, readers.one_fingerprint(fingerprints), notes, place)
 
+
+def prepare(
+    recipe: Recipe, sources: list[tuple[str, pd.DataFrame]], fingerprint: str, notes: list[str], place: str
+) -> Dataset:
+    """What `load` does with tables that are read.
+
+    Args:
+        recipe: The recipe; where its rows come from does not matter here.
+        sources: Tables as `readers` gives them, each with the part that all its rows are for, or "" for a table to be
+            split as the recipe says.
+        fingerprint: SHA-256 over all of them.
+        notes: What was inferred so far; more is added.
+        place: Names the recipe in messages.
+
+    Raises:
+        UserError: As `load` says.
+    """
+    data = recipe.data
+    frame, given_part, row_numbers = _stack(sources)
     known = complete(frame, data.targets)
     if not known.all():
         notes.append(f"{int((~known).sum()):,} of {len(frame):,} rows have no target and are left out")
@@ -195,7 +214,7 @@ def load(recipe: Recipe, place: str = "recipe") -> Dataset:
         weights=weights,
         parts=parts,
         row_numbers=row_numbers,
-        fingerprint=readers.one_fingerprint(fingerprints),
+        fingerprint=fingerprint,
         notes=tuple(notes),
     )
 

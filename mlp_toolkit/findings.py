@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticCustomError
 
-from mlp_toolkit import spec
+from mlp_toolkit import spec, words
 from mlp_toolkit.errors import UserError, shorten
 from mlp_toolkit.sources import KeyPath, Layer, shown, typed
 
@@ -29,7 +29,7 @@ def check(values: dict[str, Any], file: Path, layers: list[Layer]) -> spec.Recip
     recipe: spec.Recipe | None = None
     try:
         recipe = spec.Recipe.model_validate(values)
-        values["train"]["loss"] = spec.loss_name(recipe.task, recipe.train.loss)
+        values["train"]["loss"] = words.loss_name(recipe.task, recipe.train.loss)
         recipe = recipe.model_copy(update={"train": recipe.train.model_copy(update={"loss": values["train"]["loss"]})})
     except ValidationError as error:
         problems = [_problem(dict(item), values, file, layers) for item in error.errors(include_url=False)]

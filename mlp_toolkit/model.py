@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping, Sequence
-from numbers import Integral
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, get_args
 
 from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
-from mlp_toolkit import catalog, layers, spec
+from mlp_toolkit import catalog, layers, spec, words
+from mlp_toolkit.arguments import argument_error, plain, whole
 from mlp_toolkit.errors import UserError
-from mlp_toolkit.recipe import usual_settings
+from mlp_toolkit.optimizers import make_optimizer, preset_optimizer
 from mlp_toolkit.startup import keras, tf
 
 log = logging.getLogger("mlp_toolkit")
@@ -27,7 +27,7 @@ def build_mlp(
     hidden: Sequence[int] | Mapping[str, int] | None = None,
     activation: Any = None,
     initializer: Any = None,
-    batch_norm: bool | None = None,
+    batch_norm: bool | str | None = None,
     dropout: float | None = None,
     l2: float | None = None,
     output: str = "auto",
@@ -51,7 +51,7 @@ def build_mlp(
             the output layer; `[]` is the output layer alone, a linear model.
         activation: Hidden activation: a name, `{"name": "leaky_relu", "slope": 0.1}`, or a Keras layer or function.
         initializer: A name or a Keras initializer; None or "auto" takes the one that fits the activation.
-        batch_norm: BatchNormalization before each hidden activation.
+        batch_norm: BatchNormalization of each hidden layer: before (or True) its activation, or after it.
         dropout: Share of hidden outputs dropped in training, 0 ≤ dropout < 1.
         l2: L2 penalty on the weights of all layers, 0 or more.
         output: Regression: auto (linear), linear, positive (softplus), or bounded(LOW, HIGH) (sigmoid; tanh
@@ -74,7 +74,7 @@ def build_mlp(
     """
     if task not in spec.TASKS:
         raise UserError("unknown task", place="build_mlp: task", found=task, allowed=spec.TASKS)
-    n_features, n_outputs = _whole("n_features", n_features), _whole("n_outputs", n_outputs)
+    n_features, n_outputs = whole("n_features", n_features), whole("n_outputs", n_outputs)
     if task == "binary" and n_outputs != 1:
         raise UserError(
             "binary has one output neuron",
@@ -101,7 +101,7 @@ def build_mlp(
     if precision not in precisions:
         raise UserError("unknown precision", place="build_mlp: precision", found=precision, allowed=precisions)
     if seed is not None:
-        seed = _whole("seed", seed, least=0)
+        seed = whole("seed", seed, least=0)
     if precision != "float32" and not tf.config.list_physical_devices("GPU"):
         # Measured on 2 cores: 64-64, batch 32: bfloat16 1.2 and float16 2.3 times slower; 3 × 512, batch 256: bfloat16
         # 1.4 times faster, float16 1.6 times slower.
@@ -113,7 +113,6 @@ def build_mlp(
     seeds = iter(range(seed, seed + 10_000)) if seed is not None else iter(lambda: None, 0)
     penalty = keras.regularizers.L2(choice.l2) if choice.l2 else None
     own_activation = activation if _is_keras_object(activation) else None
-    activation_name = choice.activation.name if own_activation is None else _name_of(own_activation)
     own_initializer = initializer if _is_keras_object(initializer) else None
 
     def kernel(for_activation: str) -> Any:
@@ -123,30 +122,10 @@ def build_mlp(
         return _seeded(keras.initializers.get(which), next(seeds))
 
     inputs = keras.Input((n_features,), name="features")
-    x = inputs
-    for index, units in enumerate(choice.units, 1):
-        own = _activation(own_activation, choice.activation)
-        inside = own if not choice.batch_norm and isinstance(own, str) else None
-        x = keras.layers.Dense(
-            units,
-            activation=inside,
-            use_bias=not choice.batch_norm,
-            kernel_initializer=kernel(activation_name),
-            kernel_regularizer=penalty,
-            dtype=policy,
-            name=f"hidden_{index}",
-        )(x)
-        if choice.batch_norm:
-            x = keras.layers.BatchNormalization(dtype=policy, name=f"hidden_{index}_batch_norm")(x)
-        if inside is None:
-            x = _activation_layer(own, f"hidden_{index}_activation", policy)(x)
-        if choice.dropout:
-            # SELU keeps its outputs at mean 0 and variance 1; AlphaDropout leaves them so.
-            kind = keras.layers.AlphaDropout if activation_name == "selu" else keras.layers.Dropout
-            x = kind(choice.dropout, seed=next(seeds), dtype=policy, name=f"hidden_{index}_dropout")(x)
+    x = _hidden_layers(inputs, choice, own_activation, kernel=kernel, penalty=penalty, policy=policy, seeds=seeds)
     outputs = _output_layers(x, task, n_outputs, choice.output, kernel=kernel, penalty=penalty)
     model = keras.Model(inputs, outputs, name=name)
-    updates = make_optimizer(optimizer if optimizer is not None else _preset_optimizer(preset))
+    updates = make_optimizer(optimizer if optimizer is not None else preset_optimizer(preset))
     if precision == "mixed_float16" and not isinstance(updates, keras.optimizers.LossScaleOptimizer):
         updates = keras.optimizers.LossScaleOptimizer(updates)  # small gradients would be 0 in float16
     model.compile(
@@ -156,42 +135,6 @@ def build_mlp(
     )
     model.optimizer.build(model.trainable_variables)
     return model
-
-
-def make_optimizer(choice: Any, schedule: str | None = None, steps: int = 1, epochs: int = 1) -> Any:
-    """A Keras optimizer from its name or mapping, with its usual settings, and a schedule over all steps.
-
-    Args:
-        choice: A name, a mapping with `name`, or a Keras optimizer, which is returned as it is.
-        schedule: constant, cosine (to 0), one_cycle (a rise over 30 % of the steps, then cosine to 0) or exponential
-            (to a hundredth); None and reduce_on_plateau leave the rate alone.
-        steps: Training steps of one epoch.
-        epochs: Epochs.
-    """
-    if isinstance(choice, keras.optimizers.Optimizer):
-        return choice
-    try:
-        checked = spec.Optimizer.model_validate({"name": choice} if isinstance(choice, str) else dict(choice))
-    except (ValidationError, TypeError, ValueError) as error:
-        raise _argument_error("optimizer", error, choice) from None
-    entry = catalog.config("optimizers")["optimizers"].get(checked.name, {"keras": checked.name})
-    settings = usual_settings(checked.name) | checked.settings()
-    total = max(1, steps * epochs)
-    rate = settings["learning_rate"]
-    schedules = keras.optimizers.schedules
-    if schedule == "cosine":
-        settings["learning_rate"] = schedules.CosineDecay(rate, total)
-    elif schedule == "one_cycle":
-        rise = max(1, int(0.3 * total))
-        settings["learning_rate"] = schedules.CosineDecay(
-            rate / 25, total - rise, warmup_target=rate, warmup_steps=rise
-        )
-    elif schedule == "exponential":
-        settings["learning_rate"] = schedules.ExponentialDecay(rate, total, 0.01)
-    try:
-        return getattr(keras.optimizers, entry["keras"])(**settings)
-    except (TypeError, ValueError) as error:
-        raise UserError(f"{checked.name} does not take these settings: {error}", place="optimizer") from None
 
 
 def _model_spec(task: str, preset: str, given: Mapping[str, Any]) -> spec.Model:
@@ -205,7 +148,7 @@ def _model_spec(task: str, preset: str, given: Mapping[str, Any]) -> spec.Model:
             usual = values[key] if key == "hidden" and isinstance(values[key], Mapping) else {}
             values[key] = {**usual, **value}
         elif key == "hidden" and isinstance(value, Sequence) and not isinstance(value, str):
-            values[key] = [_plain(units) for units in value]
+            values[key] = [plain(units) for units in value]
         elif value is not None and not _is_keras_object(value):
             values[key] = value
     step = values["activation"] in ("step", {"name": "step"})  # allowed here: weights can be set by hand
@@ -214,43 +157,10 @@ def _model_spec(task: str, preset: str, given: Mapping[str, Any]) -> spec.Model:
     try:
         checked = spec.Model.model_validate(values)
     except ValidationError as error:
-        raise _argument_error("build_mlp", error, None) from None
+        raise argument_error("build_mlp", error, None) from None
     if not step:
         return checked
     return checked.model_copy(update={"activation": spec.Activation.model_construct(name="step", slope=None)})
-
-
-def _argument_error(where: str, error: Exception, found: object) -> UserError:
-    if not isinstance(error, ValidationError):
-        return UserError("a name, a mapping with a name, or a Keras object", place=where, found=found)
-    first = error.errors(include_url=False)[0]
-    context = first.get("ctx") or {}
-    place = f"{where}: " + ".".join(
-        str(part) for part in first["loc"] if part not in ("text", "list", "mapping", "number")
-    )
-    if first["type"] == "extra_forbidden":
-        parts: dict[object, type[spec.Part]] = {"hidden": spec.Layers, "activation": spec.Activation}
-        known = list(parts.get(first["loc"][0], spec.Optimizer).model_fields)
-        return UserError("unknown setting", place=place, found=first["loc"][-1], allowed=known)
-    return UserError(
-        str(context.get("problem") or first["msg"]),
-        place=place,
-        found=first["input"],
-        allowed=context.get("allowed"),
-        remedy=context.get("remedy"),
-    )
-
-
-def _whole(name: str, value: object, least: int = 1) -> int:
-    number = _plain(value)
-    if not isinstance(number, int) or isinstance(number, bool) or number < least:
-        raise UserError(f"a whole number of {least} or more", place=f"build_mlp: {name}", found=value)
-    return number
-
-
-def _plain(value: object) -> object:
-    """A whole number of numpy as one of Python."""
-    return int(value) if isinstance(value, Integral) and not isinstance(value, bool) else value
 
 
 def _is_keras_object(value: Any) -> bool:
@@ -302,9 +212,43 @@ def _seeded(initializer: Any, seed: int | None) -> Any:
     return initializer.__class__.from_config({**config, "seed": seed})
 
 
+def _hidden_layers(
+    x: Any, choice: spec.Model, own_activation: Any, *, kernel: Any, penalty: Any, policy: Any, seeds: Iterator[Any]
+) -> Any:
+    name = choice.activation.name if own_activation is None else _name_of(own_activation)
+    normed_before = choice.batch_norm in (True, "before")
+
+    def normed(x: Any, index: int) -> Any:
+        return keras.layers.BatchNormalization(dtype=policy, name=f"hidden_{index}_batch_norm")(x)
+
+    for index, units in enumerate(choice.units, 1):
+        own = _activation(own_activation, choice.activation)
+        inside = own if not normed_before and isinstance(own, str) else None
+        x = keras.layers.Dense(
+            units,
+            activation=inside,
+            use_bias=not normed_before,
+            kernel_initializer=kernel(name),
+            kernel_regularizer=penalty,
+            dtype=policy,
+            name=f"hidden_{index}",
+        )(x)
+        if normed_before:
+            x = normed(x, index)
+        if inside is None:
+            x = _activation_layer(own, f"hidden_{index}_activation", policy)(x)
+        if choice.batch_norm == "after":
+            x = normed(x, index)
+        if choice.dropout:
+            # SELU keeps its outputs at mean 0 and variance 1; AlphaDropout leaves them so.
+            kind = keras.layers.AlphaDropout if name == "selu" else keras.layers.Dropout
+            x = kind(choice.dropout, seed=next(seeds), dtype=policy, name=f"hidden_{index}_dropout")(x)
+    return x
+
+
 def _output_layers(x: Any, task: str, n_outputs: int, output: str, *, kernel: Any, penalty: Any) -> Any:
     table = catalog.config(f"tables/{task}")["entries"]["output_activation"]
-    bounds = spec.parse_bounds(output)
+    bounds = words.parse_bounds(output)
     around_zero = bounds is not None and bounds[0] == -bounds[1]
     kind = "bounded_around_zero" if around_zero else "bounded" if bounds else output
     activation = table.get(kind, table["default"])
@@ -323,14 +267,6 @@ def _output_layers(x: Any, task: str, n_outputs: int, output: str, *, kernel: An
     return x
 
 
-def _preset_optimizer(preset: str) -> Any:
-    for name in (preset, "slides"):
-        train = catalog.config(f"presets/{name}")["values"]["train"]
-        if "optimizer" in train:
-            return train["optimizer"]
-    return None
-
-
 def _loss(task: str, n_outputs: int, loss: Any) -> Any:
     """The loss by its full name: Keras cannot read the aliases back from a file."""
     if loss is None or loss == "auto":
@@ -342,7 +278,7 @@ def _loss(task: str, n_outputs: int, loss: Any) -> Any:
             return loss
         loss = loss_name(loss)
     try:
-        return spec.loss_name(task, loss)
+        return words.loss_name(task, loss)
     except PydanticCustomError as error:
         context = error.context or {}
         raise UserError(

@@ -29,7 +29,7 @@ from mlp_toolkit.sources import (
 WHOLE: frozenset[KeyPath] = frozenset({("data", "features"), ("train", "class_weight")})
 # A name stands for a mapping here. Naming one drops the settings below it, which belong to the other; settings alone
 # keep the name.
-NAMED: frozenset[KeyPath] = frozenset({("model", "activation"), ("train", "optimizer")})
+NAMED: frozenset[KeyPath] = frozenset({("model", "activation"), ("train", "optimizer"), ("train", "schedule")})
 # What belongs to one run, not to a preset that many share.
 NOT_IN_PRESETS = ("task", "name", "preset", "extends")
 
@@ -207,6 +207,9 @@ def _rooted(values: Mapping[str, Any], folder: Path) -> dict[str, Any]:
                 data[key] = root(data[key])
         if isinstance(data.get("split"), dict):
             data["split"] = {key: root(value) for key, value in data["split"].items()}
+    warm_start = result["model"].get("warm_start") if isinstance(result.get("model"), dict) else None
+    if isinstance(warm_start, dict) and "from" in warm_start:
+        result["model"] = {**result["model"], "warm_start": {**warm_start, "from": root(warm_start["from"])}}
     if isinstance(result.get("preset"), str) and result["preset"].endswith((".yaml", ".yml")):
         result["preset"] = root(result["preset"])
     return result
@@ -297,10 +300,20 @@ def _merge(layers: list[Layer]) -> tuple[dict[str, Any], dict[KeyPath, Origin]]:
 
 def _table_values(values: dict[str, Any], origins: dict[KeyPath, Origin]) -> None:
     """`auto` asks the tables; an optimizer's usual settings fill those not given."""
-    model, train = values.get("model"), values.get("train")
-    if isinstance(model, dict) and isinstance(model.get("activation"), dict) and [*model["activation"]] == ["name"]:
-        model["activation"] = model["activation"]["name"]
-        origins[("model", "activation")] = origins.pop(("model", "activation", "name"))
+    train = values.get("train")
+    for section, key in (("model", "activation"), ("train", "schedule")):
+        part = values.get(section)
+        if isinstance(part, dict) and isinstance(part.get(key), dict) and [*part[key]] == ["name"]:
+            part[key] = part[key]["name"]
+            origins[section, key] = origins.pop((section, key, "name"))
+    for dotted, usual in catalog.config("options")["options"].items():
+        section, key = dotted.split(".")
+        part = values.get(section)
+        if isinstance(part, dict) and isinstance(part.get(key), dict):
+            for name, value in usual.items():
+                if name not in part[key]:
+                    part[key][name] = value
+                    origins[section, key, name] = Origin("table", "options")
     if not isinstance(train, dict):
         return
     if train.get("loss") == "auto" and values.get("task") in spec.TASKS:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ import numpy as np
 from mlp_toolkit import (
     catalog,
     dataset,
-    feeding,
+    fitting,
     metrics,
     prediction,
     progress,
@@ -27,18 +26,13 @@ from mlp_toolkit import (
     storage,
     streaming,
     targets,
-    training,
 )
-from mlp_toolkit.checkpoint import Checkpoint, replay
+from mlp_toolkit.checkpoint import Checkpoint
 from mlp_toolkit.dataset import Dataset
 from mlp_toolkit.errors import UserError
-from mlp_toolkit.model import build_mlp, make_optimizer
-from mlp_toolkit.model_file import build_model_file
 from mlp_toolkit.run_files import describe, predictions_file, write_beginning, write_history, write_text
 from mlp_toolkit.spec import Recipe
 from mlp_toolkit.splitting import PARTS
-from mlp_toolkit.startup import keras
-from mlp_toolkit.state import assign
 from mlp_toolkit.streaming import Stream
 
 if TYPE_CHECKING:
@@ -85,9 +79,9 @@ def run(
     earlier = checkpoint.read() if resume else None
     write_beginning(directory, resolved, data)
 
-    model, history, state, seconds = _train(resolved.spec, data, checkpoint, earlier, verbose)
+    model, state, seconds = fitting.fitted(resolved.spec, data, checkpoint=checkpoint, earlier=earlier, verbose=verbose)
     storage.save(model, directory / "model.h5")
-    write_history(directory, history)
+    write_history(directory, state.history)
     scores = _evaluate(directory, model, resolved.spec, data)
     record: dict[str, Any] = {"task": resolved.spec.task, **scores}
     record |= {"best_epoch": state.best_epoch, "epochs": state.epochs, "rows": data.counts}
@@ -226,60 +220,6 @@ def _directory(out: str | Path | None, name: str, resume: bool) -> Path:
     if not taken:
         raise UserError("there is no run to go on with", place=str(base))
     return taken[-1]
-
-
-def _train(
-    spec: Recipe, data: Dataset | Stream, checkpoint: Checkpoint, earlier: tuple[Any, ...] | None, verbose: Any
-) -> tuple[Any, dict[str, list[float]], training.Progress, float]:
-    """Trains the network on encoded rows; gives the model file of the best epoch."""
-    keras.utils.set_random_seed(spec.seed)
-    train = spec.train
-    steps = math.ceil(data.counts["train"] / train.batch_size)
-    network = build_mlp(
-        spec.task,
-        n_features=data.encoding.width,
-        n_outputs=data.target.n_outputs,
-        hidden=spec.model.units,
-        activation=spec.model.activation.model_dump(exclude_none=True),
-        initializer=spec.model.initializer,
-        batch_norm=spec.model.batch_norm,
-        dropout=spec.model.dropout,
-        l2=spec.model.l2,
-        output=data.target.output,
-        loss=train.loss,
-        optimizer=make_optimizer(
-            train.optimizer.model_dump(exclude_none=True), schedule=train.schedule, steps=steps, epochs=train.epochs
-        ),
-        precision=train.precision,
-        seed=spec.seed,
-    )
-    callbacks = []
-    if train.schedule == "reduce_on_plateau":
-        patience = max(1, train.early_stopping.patience // 2) if train.early_stopping else 5
-        callbacks.append(keras.callbacks.ReduceLROnPlateau(patience=patience))
-    state = None
-    if earlier is not None:
-        state, values = earlier
-        for callback in callbacks:
-            replay(callback, network, state.history)
-        assign(network, values)
-    learned, validation = feeding.rows_of(network, data, spec)
-    started = time.monotonic()
-    _, state = training.train(
-        network,
-        learned,
-        validation,
-        epochs=train.epochs,
-        batch_size=train.batch_size,
-        early_stopping=train.early_stopping.patience if train.early_stopping else None,
-        callbacks=callbacks,
-        device=train.device,
-        verbose=verbose,
-        resume_from=state,
-        after_epoch=checkpoint.write,
-        restore_best=True,
-    )
-    return build_model_file(network, data.encoding, data.target), state.history, state, time.monotonic() - started
 
 
 def _evaluate(directory: Path, model: Any, spec: Recipe, data: Dataset | Stream) -> dict[str, dict[str, float]]:

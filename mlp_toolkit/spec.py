@@ -2,134 +2,26 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
-from pydantic_core import PydanticCustomError
 
-from mlp_toolkit import catalog
+from mlp_toolkit import catalog, words
 from mlp_toolkit.errors import shorten
 
 Task = Literal["regression", "binary", "multilabel", "multiclass"]
 TASKS: tuple[Task, ...] = ("regression", "binary", "multilabel", "multiclass")
-KINDS = ("numeric", "categorical", "date", "image", "ignore")
-BOUNDED = re.compile(r"bounded\(\s*([^,()]+?)\s*,\s*([^,()]+?)\s*\)")
-
-
-def refuse(
-    problem: str, *, at: tuple[str, ...] = (), allowed: Any = None, remedy: str | None = None
-) -> PydanticCustomError:
-    """An error for a validator to raise; `recipe` turns it into a `UserError` with its place.
-
-    Args:
-        problem: What is wrong.
-        at: The keys, from the validated part on, that lead to what is wrong.
-        allowed: What would have been accepted.
-        remedy: What to do about it.
-    """
-    context = {"problem": problem, "at": at, "allowed": allowed, "remedy": remedy}
-    return PydanticCustomError("refused", "{problem}", context)
-
-
-def parse_bounds(output: str) -> tuple[float, float] | None:
-    """The two numbers of `bounded(lo, hi)`; None for any other text.
-
-    Raises:
-        ValueError: The text has the form, but not two finite numbers with lo < hi.
-    """
-    match = BOUNDED.fullmatch(output)
-    if not match:
-        return None
-    low, high = float(match[1]), float(match[2])
-    if not (abs(low) < float("inf") and abs(high) < float("inf") and low < high):
-        raise ValueError(f"bounded({low}, {high}) needs two finite numbers, the lower first")
-    return low, high
-
-
-def loss_name(task: str, loss: str) -> str:
-    """The full Keras name of a loss that fits the task, from its name, alias or class name.
-
-    Raises:
-        PydanticCustomError: The loss is unknown or does not fit the task.
-    """
-    known = catalog.config("keras_names")
-    aliases: dict[str, str] = known["loss_aliases"]
-    full = aliases.get(loss, loss)
-    if not re.fullmatch(r"[a-z0-9_]+", full):
-        full = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", full).lower()
-    allowed: list[str] = known["losses"][task]
-    if full in allowed:
-        return full
-    if task == "binary" and full in ("categorical_crossentropy", "sparse_categorical_crossentropy"):
-        raise refuse(
-            f"{full} does not fit one output neuron: softmax or cross entropy over a single class is "
-            "constant, so that nothing is learnt",
-            remedy="Use binary_crossentropy, which the binary table holds.",
-        )
-    raise refuse(f"not a loss for {task}", allowed=[*allowed, *(a for a, f in aliases.items() if f in allowed)])
-
-
-def _output(value: str) -> str:
-    try:
-        if value in ("auto", "linear", "positive") or parse_bounds(value):
-            return value
-    except ValueError as error:
-        raise refuse(f"not two numbers: {error}") from None
-    raise refuse("unknown output", allowed=["auto", "linear", "positive", "bounded(LOW, HIGH)"])
-
-
-def _activation(name: str) -> str:
-    taught = catalog.config("activations")["activations"]
-    known = [*taught, *(n for n in catalog.config("keras_names")["activations"] if n not in taught)]
-    if name not in known:
-        raise refuse("unknown activation", allowed=known)
-    if name == "step":
-        raise refuse(
-            "the step function has no gradient, so a network of it cannot be trained by gradient descent",
-            remedy="It serves the perceptron demonstration only. For hidden layers, the tables hold relu.",
-        )
-    return name
-
-
-def _optimizer(name: str) -> str:
-    taught = catalog.config("optimizers")["optimizers"]
-    known = [*taught, *catalog.config("keras_names")["optimizers"]]
-    if name not in known:
-        raise refuse("unknown optimizer", allowed=known)
-    return name
-
-
-def _initializer(name: str) -> str:
-    known = ["auto", *catalog.config("keras_names")["initializers"]]
-    snake = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
-    if snake not in known:
-        raise refuse("unknown initializer", allowed=known)
-    return snake
-
-
-def _kind(text: str) -> str:
-    if text in KINDS or re.fullmatch(r"date\((?:%[YmdHMS]|[-/.: T])+\)", text):
-        return text
-    raise refuse("unknown kind of column", allowed=[*KINDS, "date(%d/%m/%Y)"])
-
-
-def _preset(name: str) -> str:
-    known = catalog.names("presets")
-    if name in known or name.endswith((".yaml", ".yml")):
-        return name
-    raise refuse("unknown preset", allowed=[*known, "a path to a .yaml file"])
 
 
 def _not_yet(value: Any) -> Any:
     if value is not None:
-        raise refuse("this option is not available in this version", allowed="null")
+        raise words.refuse("this option is not available in this version", allowed="null")
     return value
 
 
 def _one_member(value: int) -> int:
     if value != 1:
-        raise refuse("ensembles are not available in this version", allowed="1")
+        raise words.refuse("ensembles are not available in this version", allowed="1")
     return value
 
 
@@ -165,6 +57,9 @@ Share = Annotated[
 ]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Beta = Annotated[float, Field(ge=0, lt=1)]
+Kind = Annotated[str, AfterValidator(words.known_kind)]
+Side = Annotated[int, Field(ge=1, le=1024)]
+Share01 = Annotated[float, Field(ge=0, le=1)]
 Label = str | bool | int | float
 
 
@@ -178,8 +73,19 @@ class Split(Part):
     def _rows_left(self) -> Split:
         shares = [share for share in (self.validation, self.test) if isinstance(share, float)]
         if sum(shares) >= 1:
-            raise refuse("validation and test take all rows: none are left to train on", allowed="a sum below 1")
+            raise words.refuse("validation and test take all rows: none are left to train on", allowed="a sum below 1")
         return self
+
+
+class Images(Part):
+    """How the images of an image column become equal rows of pixels."""
+
+    size: Annotated[
+        Annotated[Literal["auto"], Tag("text")]
+        | Annotated[Annotated[list[Side], Field(min_length=2, max_length=2)], Tag("list")],
+        _one_of("auto, or [HEIGHT, WIDTH]"),
+    ]
+    color: Literal["auto", "grayscale", "rgb"]
 
 
 class Data(Part):
@@ -194,7 +100,9 @@ class Data(Part):
     features: Annotated[
         Annotated[Literal["all"], Tag("text")]
         | Annotated[Annotated[list[Column], Field(min_length=1)], Tag("list")]
-        | Annotated[Annotated[dict[str, Annotated[str, AfterValidator(_kind)]], Field(min_length=1)], Tag("mapping")],
+        | Annotated[
+            Annotated[dict[str, Annotated[str, AfterValidator(words.known_kind)]], Field(min_length=1)], Tag("mapping")
+        ],
         _one_of("all, a list of columns, or a mapping of columns to their kind"),
     ]
     sample_weight: Column | None
@@ -204,17 +112,20 @@ class Data(Part):
     ]
     test_path: Column | None
     classes: Annotated[list[Label], Field(min_length=2)] | None
+    images: Images
     stream: Literal["auto"] | bool
 
     @model_validator(mode="after")
     def _one_source(self) -> Data:
         if (self.path is None) == (self.dataset is None):
-            raise refuse("exactly one of path and dataset says where the rows come from", allowed="path or dataset")
+            raise words.refuse(
+                "exactly one of path and dataset says where the rows come from", allowed="path or dataset"
+            )
         known = catalog.config("datasets")["datasets"]
         if self.dataset is not None and self.dataset not in known:
-            raise refuse("unknown dataset", at=("dataset",), allowed=list(known))
+            raise words.refuse("unknown dataset", at=("dataset",), allowed=list(known))
         if len(set(self.targets)) != len(self.targets):
-            raise refuse("a target is named twice", at=("target",), allowed="different columns")
+            raise words.refuse("a target is named twice", at=("target",), allowed="different columns")
         return self
 
     @property
@@ -233,16 +144,22 @@ class Layers(Part):
 class Activation(Part):
     """A hidden activation; `slope` is leaky ReLU's for negative inputs."""
 
-    name: Annotated[str, AfterValidator(_activation)]
+    name: Annotated[str, AfterValidator(words.known_activation)]
     slope: Annotated[float, Field(ge=0, lt=1)] | None = None
 
     @model_validator(mode="after")
     def _slope_fits(self) -> Activation:
         if self.slope is not None and self.name != "leaky_relu":
-            raise refuse("slope belongs to leaky_relu alone")
+            raise words.refuse("slope belongs to leaky_relu alone")
         return self
 
 
+# One number d stands for the range 1 - d to 1 + d.
+Around = Annotated[
+    Annotated[Annotated[float, Field(ge=0, lt=1)], Tag("number")]
+    | Annotated[Annotated[list[Positive], Field(min_length=2, max_length=2)], Tag("list")],
+    _one_of("a number d below 1 for the range 1 - d to 1 + d, or [LEAST, GREATEST]"),
+]
 Hidden = Annotated[
     Annotated[Annotated[list[Annotated[int, Field(ge=1, le=65536)]], Field(max_length=100)], Tag("list")]
     | Annotated[Layers, Tag("mapping")],
@@ -250,17 +167,42 @@ Hidden = Annotated[
 ]
 
 
+class WarmStart(Part):
+    """The first hidden layers of a trained network, taken over.
+
+    `layers` is how many, null all that have the same shape; `freeze` keeps them as they are for `unfreeze_after`
+    epochs (null: for good); after that all layers learn at `lower_rate` times the rate.
+    """
+
+    from_: Annotated[Column, Field(alias="from")]
+    layers: Annotated[int, Field(ge=1, le=100)] | None
+    freeze: bool
+    unfreeze_after: Annotated[int, Field(ge=1)] | None
+    lower_rate: Annotated[float, Field(gt=0, le=1)]
+
+
+class Pretrain(Part):
+    """Hidden layers begin as those of a denoising autoencoder of all training rows, with and without a target.
+
+    `noise` is the share of inputs hidden from it.
+    """
+
+    epochs: Annotated[int, Field(ge=1, le=100_000)]
+    noise: Annotated[float, Field(ge=0, lt=1)]
+
+
 class Model(Part):
     """The network."""
 
     hidden: Hidden
     activation: Annotated[Activation, BeforeValidator(_named)]
-    initializer: Annotated[str, AfterValidator(_initializer)]
-    batch_norm: bool
+    initializer: Annotated[str, AfterValidator(words.known_initializer)]
+    batch_norm: bool | Literal["before", "after"]
     dropout: Annotated[float, Field(ge=0, lt=1)]
     l2: Annotated[float, Field(ge=0, allow_inf_nan=False)]
-    output: Annotated[str, AfterValidator(_output)]
-    warm_start: Annotated[Any, BeforeValidator(_not_yet)]
+    output: Annotated[str, AfterValidator(words.known_output)]
+    warm_start: WarmStart | None
+    pretrain: Pretrain | None
     ensemble: Annotated[int, AfterValidator(_one_member)]
 
     @property
@@ -272,7 +214,7 @@ class Model(Part):
 class Optimizer(Part):
     """An optimizer by name, with the settings that are not its usual ones."""
 
-    name: Annotated[str, AfterValidator(_optimizer)]
+    name: Annotated[str, AfterValidator(words.known_optimizer)]
     learning_rate: Annotated[float, Field(gt=0, le=10)] | None = None
     momentum: Beta | None = None
     nesterov: bool | None = None
@@ -299,12 +241,39 @@ class EarlyStopping(Part):
     patience: Annotated[int, Field(ge=1)]
 
 
+class Schedule(Part):
+    """How the learning rate goes on from step to step; `warmup` is how many epochs it first rises."""
+
+    name: Literal["constant", "cosine", "one_cycle", "exponential", "reduce_on_plateau"]
+    warmup: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+
+    @model_validator(mode="after")
+    def _warmup_fits(self) -> Schedule:
+        if self.warmup is not None and self.name == "one_cycle":
+            raise words.refuse("one_cycle has a warm-up of its own: it rises over 30 % of the steps", at=("warmup",))
+        return self
+
+
+class Augmentation(Part):
+    """How far training images are changed at random; the ranges count as Keras's ImageDataGenerator counts them."""
+
+    rotation: Annotated[float, Field(ge=0, le=180)]
+    width_shift: Share01
+    height_shift: Share01
+    shear: Annotated[float, Field(ge=0, lt=90)]
+    zoom: Around
+    horizontal_flip: bool
+    vertical_flip: bool
+    brightness: Around
+    fill_mode: Literal["nearest", "reflect", "wrap", "constant"]
+
+
 class Train(Part):
     """How the network is trained."""
 
     loss: str
     optimizer: Annotated[Optimizer, BeforeValidator(_named)]
-    schedule: Literal["constant", "cosine", "one_cycle", "exponential", "reduce_on_plateau"] | None
+    schedule: Annotated[Schedule | None, BeforeValidator(_named)]
     epochs: Annotated[int, Field(ge=1, le=1_000_000)]
     batch_size: Annotated[int, Field(ge=1, le=10_000_000)]
     class_weight: (
@@ -319,7 +288,10 @@ class Train(Part):
         | None
     )
     early_stopping: EarlyStopping | None
-    augmentation: Annotated[Any, BeforeValidator(_not_yet)]
+    calibrate: bool
+    augmentation: Augmentation | None
+    tensorboard: bool
+    mlflow: bool
     device: Annotated[str, Field(pattern=r"^(auto|cpu|gpu|gpu:\d{1,3}|all)$")]
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"]
 
@@ -329,7 +301,7 @@ class Recipe(Part):
 
     task: Task
     name: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^/\\\x00-\x1f]+$")]
-    preset: Annotated[str, AfterValidator(_preset)]
+    preset: Annotated[str, AfterValidator(words.known_preset)]
     seed: Annotated[int, Field(ge=0, lt=2**32)]
     data: Data
     model: Model
@@ -343,34 +315,35 @@ class Recipe(Part):
     @model_validator(mode="after")
     def _parts_fit_the_task(self) -> Recipe:
         if self.task == "multilabel" and len(self.data.targets) < 2:
-            raise refuse(
+            raise words.refuse(
                 "multilabel needs a list of two or more target columns",
                 at=("data", "target"),
                 remedy="For one yes/no column use task: binary.",
             )
         if self.task in ("binary", "multiclass") and len(self.data.targets) > 1:
-            raise refuse(
+            raise words.refuse(
                 f"{self.task} has one target column",
                 at=("data", "target"),
                 remedy="For several yes/no columns: task: multilabel.",
             )
         if self.task != "regression" and self.model.output != "auto":
-            raise refuse(
+            raise words.refuse(
                 f"for regression only; {self.task} has its own output activation",
                 at=("model", "output"),
                 allowed=["auto"],
             )
-        if self.train.class_weight is not None and self.task in ("regression", "multilabel"):
-            raise refuse(
-                f"does not fit {self.task}",
-                at=("train", "class_weight"),
-                remedy="Class weights are for binary and multiclass; data.sample_weight names a column of row weights.",
-            )
+        for key in ("class_weight", "calibrate"):
+            if getattr(self.train, key) and self.task == "regression":
+                raise words.refuse(
+                    "is for classification",
+                    at=("train", key),
+                    remedy="data.sample_weight names a column of row weights.",
+                )
         allowed = catalog.config(f"tables/{self.task}")["entries"]["metrics"]["default"]
         if self.metrics != "auto":
             unknown = [name for name in self.metrics if name not in allowed]
             if unknown:
-                raise refuse(
+                raise words.refuse(
                     f"{shorten(unknown[0])!r} is not a metric of {self.task}",
                     at=("metrics",),
                     allowed=["auto", *allowed],

@@ -10,7 +10,8 @@ import numpy as np
 
 from mlp_toolkit import cells
 from mlp_toolkit.errors import UserError, listing
-from mlp_toolkit.spec import Recipe, parse_bounds
+from mlp_toolkit.spec import Recipe
+from mlp_toolkit.words import parse_bounds
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,7 +6,7 @@ import inspect
 
 import pytest
 
-from mlp_toolkit import catalog
+from mlp_toolkit import catalog, spec
 
 TASKS = ("regression", "binary", "multilabel", "multiclass")
 LOSSES = {
@@ -138,6 +138,7 @@ def test_the_default_preset_holds_the_defaults_of_the_contract():
         "l2": 0.0,
         "output": "auto",
         "warm_start": None,
+        "pretrain": None,
         "ensemble": 1,
     }
     assert values["train"] == {
@@ -147,7 +148,10 @@ def test_the_default_preset_holds_the_defaults_of_the_contract():
         "batch_size": 32,
         "class_weight": None,
         "early_stopping": {"patience": 10},
+        "calibrate": False,
         "augmentation": None,
+        "tensorboard": False,
+        "mlflow": False,
         "device": "auto",
         "precision": "float32",
     }
@@ -163,10 +167,18 @@ def test_features_that_a_recipe_does_not_describe_are_read_by_these_rules():
     assert len(set(rules["date_formats"])) == len(rules["date_formats"])
 
 
+def test_a_part_that_is_only_named_changes_nothing_by_itself():
+    options = catalog.config("options")["options"]
+    assert spec.WarmStart.model_validate({**options["model.warm_start"], "from": "model.h5"}).layers is None
+    assert spec.Pretrain.model_validate(options["model.pretrain"]).epochs >= 1
+    still = spec.Augmentation.model_validate(options["train.augmentation"]).model_dump(exclude={"fill_mode"})
+    assert not any(still.values())
+
+
 def test_no_config_is_forgotten():
     """Whoever adds a file of values also adds a test of them."""
     files = {str(path.relative_to(catalog.root("configs"))) for path in catalog.root("configs").rglob("*.yaml")}
-    top = {"activations", "datasets", "features", "keras_names", "optimizers"}
+    top = {"activations", "datasets", "features", "keras_names", "optimizers", "options"}
     folders = {f"tables/{task}" for task in TASKS} | {"presets/slides", "presets/strong", "presets/deep"}
     assert files == {f"{name}.yaml" for name in top | folders}
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from mlp_toolkit.errors import UserError
-from mlp_toolkit.model import build_mlp, loss_name, make_optimizer
+from mlp_toolkit.model import build_mlp, loss_name
+from mlp_toolkit.optimizers import make_optimizer
 from mlp_toolkit.startup import keras
 
 LAYERS, LOSSES = keras.layers, keras.losses

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 from pydantic_core import PydanticCustomError, PydanticUndefined
 
-from mlp_toolkit import spec
+from mlp_toolkit import spec, words
 
 MODEL = {
     "hidden": [64, 64],
@@ -17,6 +17,7 @@ MODEL = {
     "l2": 0.0,
     "output": "auto",
     "warm_start": None,
+    "pretrain": None,
     "ensemble": 1,
 }
 
@@ -43,7 +44,7 @@ def test_no_default_value_hides_among_the_types(part):
     ],
 )
 def test_bounds_are_read_from_their_text(text, bounds):
-    assert spec.parse_bounds(text) == bounds
+    assert words.parse_bounds(text) == bounds
 
 
 @pytest.mark.parametrize(
@@ -52,7 +53,7 @@ def test_bounds_are_read_from_their_text(text, bounds):
 )
 def test_bounds_are_two_finite_numbers_the_lower_first(text):
     with pytest.raises(ValueError, match=r"two finite numbers|could not convert"):
-        spec.parse_bounds(text)
+        words.parse_bounds(text)
     with pytest.raises(ValidationError):
         model(output=text)
 
@@ -77,13 +78,13 @@ def test_outputs_of_the_contract_are_taken(output):
     ],
 )
 def test_a_loss_goes_by_name_alias_or_class_name(task, written, full):
-    assert spec.loss_name(task, written) == full
+    assert words.loss_name(task, written) == full
 
 
 @pytest.mark.parametrize(("task", "loss"), [("regression", "binary_crossentropy"), ("binary", "mse"), ("binary", "?")])
 def test_a_loss_of_another_task_is_refused(task, loss):
     with pytest.raises(PydanticCustomError, match=f"not a loss for {task}"):
-        spec.loss_name(task, loss)
+        words.loss_name(task, loss)
 
 
 @pytest.mark.parametrize(
@@ -91,7 +92,7 @@ def test_a_loss_of_another_task_is_refused(task, loss):
 )
 def test_categorical_cross_entropy_with_one_output_neuron_is_refused_with_the_reason(loss):
     with pytest.raises(PydanticCustomError, match="nothing is learnt"):
-        spec.loss_name("binary", loss)
+        words.loss_name("binary", loss)
 
 
 def test_equal_layers_are_short_for_a_list():
