@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,7 +66,8 @@ def features_array(x: Any, shape: Shape | None, what: str = "X", whole_numbers: 
     """(rows, *shape) float32 from an array, a data frame of numbers or a Parquet file.
 
     Args:
-        x: The features. A last dimension of 1 may be missing: 8 by 8 grey images may be (rows, 8, 8).
+        x: The features. A last dimension of 1 may be missing: 8 by 8 grey images may be (rows, 8, 8). A network that
+            takes plain rows of as many numbers gets images row by row: (rows, 64).
         shape: What the network takes for one row, or None where the network does not say.
         what: Its name in messages.
         whole_numbers: The network takes numbers of things; whole numbers stay as they are.
@@ -88,6 +90,8 @@ def features_array(x: Any, shape: Shape | None, what: str = "X", whole_numbers: 
     if shape is not None:
         if not _fits(array.shape[1:], shape) and _fits((*array.shape[1:], 1), shape):
             array = array[..., None]
+        if array.ndim > 2 and shape == (math.prod(array.shape[1:]),):
+            array = array.reshape(len(array), -1)
         if not _fits(array.shape[1:], shape):
             raise UserError(f"{what} has the shape {array.shape}; the network takes {_rows_of(shape)}")
     if not len(array):

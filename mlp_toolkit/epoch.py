@@ -6,17 +6,17 @@ over rows that are in memory. The arithmetic is Keras's: the same `train_step`, 
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import math
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
-from unittest import mock
 
 from mlp_toolkit.blocks import Arrays, Rows
+from mlp_toolkit.label_weights import per_label
+from mlp_toolkit.loops import functions
 from mlp_toolkit.startup import keras, tf
 from mlp_toolkit.state import variables
+from mlp_toolkit.steps import Augment, Step, Work, build, devices
 
 log = logging.getLogger("mlp_toolkit")
 
@@ -40,69 +40,82 @@ def run(
     epochs: int,
     initial_epoch: int,
     callbacks: Sequence[Any],
+    augment: Augment | None = None,
+    changes: Mapping[int, Callable[[], None]] | None = None,
 ) -> tuple[Any, str]:
     """Does what `Model.fit` does: an epoch a call where that is possible, step by step where it is not.
 
     Args:
         model: A compiled Keras model. Where its variables are mirrored on several devices, they share each batch.
-        rows: What it learns from. A block holds whole batches, the last of an epoch excepted.
-        validation: The validation rows, or None.
+        rows: What it learns from. A block holds whole batches, the last of an epoch excepted. Their third array, where
+            there is one, weighs rows, (rows,), or the labels of each, (rows, labels).
+        validation: The validation rows, or None. A fourth array weighs them anew, for a second loss in the logs,
+            `val_weighted_loss`.
         batch_size: Rows of a step.
         validation_batch_size: Rows of a validation step.
         epochs: The number of the last epoch.
         initial_epoch: Epochs done before.
         callbacks: Keras callbacks.
+        augment: Changes the features of a batch before the step, given a seed of two whole numbers.
+        changes: What changes in the model before an epoch, counted from 0: it is compiled anew then.
 
     Returns:
         A `keras.callbacks.History`, and the engine that trained: `xla` and `graph` are compiled, `steps` is not.
     """
     steps = math.ceil(rows.rows / batch_size)
     engines = _engines(model, callbacks, steps * epochs)
-    loop, engine = _loop(engines, model, rows, validation, (batch_size, validation_batch_size))
+    work = Work(model, rows, validation, (batch_size, validation_batch_size), augment)
+    changes = dict(changes or {})
+    if initial_epoch in changes:
+        changes.pop(initial_epoch)()
     history = keras.callbacks.History()
     model.stop_training = False
-    told = keras.callbacks.CallbackList([*callbacks, history], model=model, epochs=epochs, steps=steps, verbose=0)
-    told.on_train_begin()
-    try:
-        logs = _epochs(model, loop, range(initial_epoch, epochs), validation is not None, told)
-    finally:
-        rows.close()
+    with per_label(model, rows):
+        loop, engine = _loop(engines, work)
+        told = keras.callbacks.CallbackList([*callbacks, history], model=model, epochs=epochs, steps=steps, verbose=0)
+        told.on_train_begin()
+        logs: dict[str, float] = {}
+        try:
+            for number in range(initial_epoch, epochs):
+                if number in changes:
+                    changes[number]()
+                    loop, engine = _loop([engine] if engine != "steps" else [], work)
+                logs = _epoch(loop, number, validation is not None, told)
+                if model.stop_training:
+                    break
+        finally:
+            rows.close()
     if epochs > initial_epoch:
         model.optimizer.finalize_variable_values(model.trainable_weights)  # averaged weights take their place
     told.on_train_end(logs)
     return history, engine
 
 
-def _epochs(model: Any, loop: _Compiled | _Steps, numbers: range, validated: bool, told: Any) -> dict[str, float]:
-    """Trains epoch by epoch; the logs of the last."""
-    logs: dict[str, float] = {}
-    for epoch in numbers:
-        told.on_epoch_begin(epoch)
-        logs = loop.train(epoch, told)
-        if validated:
-            told.on_test_begin()
-            found = loop.validate()
-            told.on_test_end(found)
-            logs = {**logs, **{f"val_{name}": value for name, value in found.items()}}
-        told.on_epoch_end(epoch, logs)
-        if model.stop_training:
-            break
+def _epoch(loop: _Compiled | _Steps, number: int, validated: bool, told: Any) -> dict[str, float]:
+    """Trains one epoch; its logs."""
+    told.on_epoch_begin(number)
+    logs = loop.train(number, told)
+    if validated:
+        told.on_test_begin()
+        found = loop.validate()
+        told.on_test_end(found)
+        logs = {**logs, **{f"val_{name}": value for name, value in found.items()}}
+    told.on_epoch_end(number, logs)
     return logs
 
 
-def _loop(
-    engines: list[str], model: Any, rows: Rows, validation: Rows | None, sizes: tuple[int, int]
-) -> tuple[_Compiled | _Steps, str]:
+def _loop(engines: list[str], work: Work) -> tuple[_Compiled | _Steps, str]:
     """The first engine that this model can be trained with, and its name."""
+    held = variables(work.model)
     for engine in engines:
-        before = [variable.numpy() for variable in variables(model)]
+        before = [variable.numpy() for variable in held]
         try:
-            return _Compiled(model, rows, validation, sizes, xla=engine == "xla"), engine
+            return _Compiled(work, xla=engine == "xla"), engine
         except Exception as error:  # Whatever a layer or a loss raises while it is traced: the next engine takes over.
             log.warning("Not compiled (%s): %s: %s", engine, type(error).__name__, str(error).split("\n")[0][:200])
-            for variable, value in zip(variables(model), before, strict=True):
+            for variable, value in zip(held, before, strict=True):
                 variable.assign(value)
-    return _Steps(model, rows, validation, sizes), "steps"
+    return _Steps(work), "steps"
 
 
 def _engines(model: Any, callbacks: Sequence[Any], steps: int) -> list[str]:
@@ -114,7 +127,7 @@ def _engines(model: Any, callbacks: Sequence[Any], steps: int) -> list[str]:
     if model.run_eagerly:
         log.warning("The model was compiled with run_eagerly=True: training goes step by step, which is slower.")
         return []
-    if _devices(model) > 1:
+    if devices(model) > 1:
         return ["graph"]  # XLA cannot hold what several devices tell each other
     saved = XLA_SECONDS_SAVED_A_STEP + XLA_SECONDS_SAVED_A_STEP_AND_WEIGHT * model.count_params()
     return ["xla", "graph"] if steps * saved >= XLA_SECONDS_TO_COMPILE else ["graph"]
@@ -128,34 +141,29 @@ def _overrides(callback: Any, hook: str) -> bool:
 class _Compiled:
     """Compiled functions that go once over a block of rows."""
 
-    def __init__(
-        self,
-        model: Any,
-        rows: Rows,
-        validation: Rows | None,
-        sizes: tuple[int, int],
-        *,
-        xla: bool,
-    ) -> None:
-        self.model, self.rows, self.validation = model, rows, validation
-        _build(model, rows.first)
-        self._train = _functions(model, model.train_step, rows, sizes[0], xla)
-        if validation is not None:
-            self._test = _functions(model, model.test_step, validation, sizes[1], xla)
+    def __init__(self, work: Work, *, xla: bool) -> None:
+        model = work.model
+        self.work, self.weighted = work, None
+        build(model, work.rows.first)
+        self._train = functions(work.train_step(), work.rows, work.sizes[0], xla)
+        if work.validation is not None:
+            step, self.weighted = work.test_step()
+            self._test = functions(step, work.validation, work.sizes[1], xla)
         # A millisecond an epoch, which is most of it where there are few rows.
         self._reset, self._results = model.reset_metrics, model.get_metrics_result
-        if _devices(model) == 1:
+        if devices(model) == 1:
             self._reset = tf.function(model.reset_metrics, autograph=False).get_concrete_function()
             self._results = tf.function(model.get_metrics_result, autograph=False).get_concrete_function()
 
     def train(self, epoch: int, told: Any) -> dict[str, float]:
         """One epoch; its logs. No callback is told of single batches."""
-        return self._over(self.rows.blocks(epoch), self._train)
+        return self._over(self.work.rows.blocks(epoch), self._train)
 
     def validate(self) -> dict[str, float]:
         """The logs of the validation rows."""
-        assert self.validation is not None
-        return self._over(self.validation.blocks(0), self._test)
+        rows = self.work.validation
+        assert rows is not None
+        return _with_weighted(self.weighted, lambda: self._over(rows.blocks(0), self._test))
 
     def _over(self, blocks: Iterator[Arrays], functions: dict[int, Any]) -> dict[str, float]:
         self._reset()
@@ -167,34 +175,49 @@ class _Compiled:
 class _Steps:
     """The same, a call for every batch: for callbacks that watch batches, and for what cannot be compiled."""
 
-    def __init__(self, model: Any, rows: Rows, validation: Rows | None, sizes: tuple[int, int]) -> None:
-        self.model, self.rows, self.validation, self.sizes = model, rows, validation, sizes
-        _build(model, rows.first)
+    def __init__(self, work: Work) -> None:
+        self.work, self.weighted = work, None
+        build(work.model, work.rows.first)
         # Not `train_on_batch`: it forgets the epoch's metrics at every batch.
-        self._train, self._test = _for_each_device(model, model.train_step), _for_each_device(model, model.test_step)
-        if not model.run_eagerly:
-            self._train, self._test = tf.function(self._train), tf.function(self._test)
+        compiled: Callable[[Step], Step] = (lambda step: step) if work.model.run_eagerly else tf.function
+        self._train = compiled(work.train_step())
+        if work.validation is not None:
+            step, self.weighted = work.test_step()
+            self._test = compiled(step)
 
     def train(self, epoch: int, told: Any) -> dict[str, float]:
         """One epoch; its logs."""
-        self.model.reset_metrics()
+        model = self.work.model
+        model.reset_metrics()
         logs: dict[str, float] = {}
-        for step, batch in enumerate(_batches(self.rows.blocks(epoch), self.sizes[0])):
-            told.on_train_batch_begin(step)
-            self._train(batch)
-            logs = _floats(self.model.get_metrics_result())
-            told.on_train_batch_end(step, logs)
-            if self.model.stop_training:
+        for number, batch in enumerate(_batches(self.work.rows.blocks(epoch), self.work.sizes[0])):
+            told.on_train_batch_begin(number)
+            self._train(batch, tf.constant(number))
+            logs = _floats(model.get_metrics_result())
+            told.on_train_batch_end(number, logs)
+            if model.stop_training:
                 break
         return logs
 
     def validate(self) -> dict[str, float]:
         """The logs of the validation rows."""
-        assert self.validation is not None
-        self.model.reset_metrics()
-        for batch in _batches(self.validation.blocks(0), self.sizes[1]):
-            self._test(batch)
-        return _floats(self.model.get_metrics_result())
+        return _with_weighted(self.weighted, self._validate)
+
+    def _validate(self) -> dict[str, float]:
+        assert self.work.validation is not None
+        self.work.model.reset_metrics()
+        for batch in _batches(self.work.validation.blocks(0), self.work.sizes[1]):
+            self._test(batch, tf.constant(0))
+        return _floats(self.work.model.get_metrics_result())
+
+
+def _with_weighted(weighted: Any, validate: Callable[[], dict[str, float]]) -> dict[str, float]:
+    """The logs of validation, with the second loss where there is one."""
+    if weighted is None:
+        return validate()
+    weighted.reset_state()
+    logs = validate()
+    return {**logs, "weighted_loss": float(weighted.result())}
 
 
 def _batches(blocks: Iterator[Arrays], size: int) -> Iterator[Arrays]:
@@ -205,120 +228,3 @@ def _batches(blocks: Iterator[Arrays], size: int) -> Iterator[Arrays]:
 
 def _floats(logs: dict[str, Any]) -> dict[str, float]:
     return {name: float(value) for name, value in logs.items()}
-
-
-def _functions(model: Any, step: Callable[[Arrays], Any], rows: Rows, batch_size: int, xla: bool) -> dict[int, Any]:
-    """A compiled function for each size of block among these rows."""
-    sizes = {rows.block_rows, rows.rows % rows.block_rows or rows.block_rows}
-    functions = {}
-    for size in sorted(sizes, reverse=True):
-        specs = [tf.TensorSpec((size, *array.shape[1:]), tf.as_dtype(array.dtype)) for array in rows.first]
-        epoch = _looped(_for_each_device(model, step), size, batch_size)
-        with _fast_random_numbers() if xla else contextlib.nullcontext():
-            functions[size] = tf.function(epoch, jit_compile=xla).get_concrete_function(*specs)
-    return functions
-
-
-def _looped(step: Callable[[Arrays], Any], rows: int, batch_size: int) -> Callable[..., None]:
-    """A function of a block of so many rows that carries out `step` on every batch of it."""
-    whole, rest = divmod(rows, batch_size)
-
-    def batch(arrays: Arrays, index: Any, size: int) -> Arrays:
-        begin = index * batch_size
-        cut = (tf.slice(a, [begin, *[0] * (len(a.shape) - 1)], [size, *a.shape[1:]]) for a in arrays)
-        return tuple(tf.ensure_shape(piece, (size, *piece.shape[1:])) for piece in cut)
-
-    def epoch(*arrays: Any) -> None:
-        def body(index: Any) -> tuple[Any]:
-            step(batch(arrays, index, batch_size))
-            return (index + 1,)
-
-        if whole:
-            tf.while_loop(lambda index: index < whole, body, (tf.constant(0),))
-        if rest:
-            step(batch(arrays, tf.constant(whole), rest))
-
-    return epoch
-
-
-@contextlib.contextmanager
-def _fast_random_numbers() -> Iterator[None]:
-    """While XLA's program is traced, Keras draws its random numbers by the algorithm that XLA is fast at.
-
-    Left to choose, XLA took 40 to 80 ns for a number on a CPU, and dropout cost more than all the rest of training.
-    Philox, which TensorFlow's graph draws by, takes 9 ns there, Threefry 1 to 2. So dropout's masks differ from those
-    of the other engines; equally random, and the same for the same seed.
-    """
-    tracing = threading.get_ident()
-
-    def fast(function: Callable[..., Any], argument: str) -> Callable[..., Any]:
-        def draw(*args: Any, **kwargs: Any) -> Any:
-            chosen = {argument: "threefry"} if threading.get_ident() == tracing else {}
-            return function(*args, **{**chosen, **kwargs})
-
-        return draw
-
-    with contextlib.ExitStack() as stack:
-        for module, name, argument in (
-            (tf.nn.experimental, "stateless_dropout", "rng_alg"),
-            (tf.random, "stateless_uniform", "alg"),
-            (tf.random, "stateless_normal", "alg"),
-            (tf.random, "stateless_truncated_normal", "alg"),
-        ):
-            stack.enter_context(mock.patch.object(module, name, fast(getattr(module, name), argument)))
-        yield
-
-
-def _for_each_device(model: Any, step: Callable[[Arrays], Any]) -> Callable[[Arrays], Any]:
-    """The step as it is; where the model's variables are mirrored, a step whose batch the devices share."""
-    strategy, devices = model.distribute_strategy, _devices(model)
-    if devices == 1:
-        return step
-
-    def shared(batch: Arrays) -> None:
-        rows = int(batch[0].shape[0])
-        strategy.run(whole if rows % devices else part, args=(batch,))
-
-    def part(batch: Arrays) -> None:
-        # Keras takes the mean over a device's rows, and a share of it for each device: with equal parts, the batch's.
-        own = int(batch[0].shape[0]) // devices
-        begin = tf.distribute.get_replica_context().replica_id_in_sync_group * own
-        step(tuple(tf.ensure_shape(array[begin : begin + own], (own, *array.shape[1:])) for array in batch))
-
-    def whole(batch: Arrays) -> None:
-        # A last batch that cannot be parted equally goes to each device whole: the gradient is the same,
-        # and the metrics count it once.
-        counted = [variable for metric in model.metrics for variable in metric.variables]
-        before = [tf.identity(variable.value) for variable in counted]
-        step(batch)
-        first = tf.equal(tf.distribute.get_replica_context().replica_id_in_sync_group, 0)
-        for variable, value in zip(counted, before, strict=True):
-            variable.assign(tf.where(first, tf.identity(variable.value), value))
-
-    return shared
-
-
-def _build(model: Any, first: Arrays) -> None:
-    """Creates the variables of optimizer and metrics: none may be created while the loop is traced."""
-
-    def build() -> None:
-        x, y, weights = (*(tf.constant(array[:1]) for array in first), None)[:3]
-        predicted = model(x, training=False)
-        model.compute_loss(x, y, predicted, weights, training=False)
-        model.compute_metrics(x, y, predicted, weights)
-
-    strategy = model.distribute_strategy
-    with strategy.scope():
-        model.optimizer.build(model.trainable_variables)
-        said, level = tf.get_logger(), tf.get_logger().level
-        said.setLevel(logging.ERROR)  # TensorFlow warns that a strategy is slow outside of a graph: this is one row
-        try:
-            strategy.run(build)
-        finally:
-            said.setLevel(level)
-    model.reset_metrics()
-
-
-def _devices(model: Any) -> int:
-    """On how many devices the model's variables are mirrored."""
-    return int(model.distribute_strategy.num_replicas_in_sync)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,8 +12,7 @@ import numpy as np
 from mlp_toolkit import features, streaming, weights
 from mlp_toolkit.blocks import Resident, Rows, Streamed, ahead
 from mlp_toolkit.dataset import Dataset, Piece
-from mlp_toolkit.errors import UserError
-from mlp_toolkit.resident import resident, resident_validation
+from mlp_toolkit.resident import resident, resident_validation, with_class_weights
 from mlp_toolkit.spec import Recipe
 from mlp_toolkit.spool import Spool
 from mlp_toolkit.streaming import Stream
@@ -31,25 +30,28 @@ def rows_of(network: Any, data: Dataset | Stream, spec: Recipe) -> tuple[Rows, R
         spec: The recipe.
     """
     if isinstance(data, Stream):
-        return _streamed(data, spec), Resident(_encoded(data, data.samples["validation"], None))
+        by_class = weights.class_weights(data.class_counts, _names(data), spec.train.class_weight)
+        return _streamed(data, spec, by_class), Resident(_validated(data, data.samples["validation"], by_class))
     x = {part: features.encode(data.frame.iloc[data.parts[part]], data.encoding) for part in ("train", "validation")}
-    learned = resident(
+    learned, by_class = resident(
         network,
         x["train"],
         data.labels("train"),
         class_weight=spec.train.class_weight,
         sample_weight=data.part_weights("train"),
-        classes=data.target.classes or None,
+        classes=_names(data),
         seed=spec.seed,
     )
     held_out = (x["validation"], data.labels("validation"), data.part_weights("validation"))
-    return learned, resident_validation(network, held_out)
+    return learned, resident_validation(network, held_out, by_class)
 
 
-def _streamed(data: Stream, spec: Recipe) -> Streamed:
-    if spec.train.class_weight is not None and not data.target.classes:
-        raise UserError(f"class_weight is for binary and multiclass; this recipe is for {data.target.task}")
-    by_class = weights.class_weights(data.class_counts, data.target.classes, spec.train.class_weight)
+def _names(data: Dataset | Stream) -> Sequence[Any]:
+    """What class weights speak of: classes, or labels."""
+    return data.target.classes or data.target.names
+
+
+def _streamed(data: Stream, spec: Recipe, by_class: np.ndarray | None) -> Streamed:
     first = _encoded(data, data.samples["train"].head(), by_class)
     pool_rows = streaming.pool_rows(sum(array.nbytes for array in first))
     block_rows = max(1, min(BLOCK_ROWS, pool_rows) // spec.train.batch_size) * spec.train.batch_size
@@ -74,10 +76,18 @@ def _streamed(data: Stream, spec: Recipe) -> Streamed:
 
 def _encoded(data: Stream, piece: Piece, by_class: np.ndarray | None) -> tuple[np.ndarray, ...]:
     """x, y, and where there are any the weights."""
-    x = features.encode(piece.frame, data.encoding)
-    y = data.target.encode(piece.values)
-    own = piece.weights
-    if by_class is not None:
-        of_class = by_class[piece.values[:, 0].astype(int)].astype(np.float32)
-        own = of_class if own is None else own * of_class
+    x, y = features.encode(piece.frame, data.encoding), data.target.encode(piece.values)
+    own = weights.row_weights(_class_values(data, piece), by_class, piece.weights)
     return (x, y) if own is None else (x, y, own)
+
+
+def _validated(data: Stream, piece: Piece, by_class: np.ndarray | None) -> tuple[np.ndarray, ...]:
+    """The same for validation rows, as `resident_validation` gives them."""
+    rows = _encoded(data, piece, None)
+    if by_class is None:
+        return rows
+    return with_class_weights(rows[0], rows[1], piece.weights, _class_values(data, piece), by_class)
+
+
+def _class_values(data: Stream, piece: Piece) -> np.ndarray:
+    return piece.values if data.target.task == "multilabel" else piece.values[:, 0]

@@ -24,8 +24,8 @@ def resident(
     sample_weight: Any = None,
     classes: Sequence[Any] | None = None,
     seed: int | None = None,
-) -> Resident:
-    """Checked rows in memory.
+) -> tuple[Resident, np.ndarray | None]:
+    """Checked rows in memory, and the weights of their classes, as `weights.class_weights` gives them.
 
     Args:
         model: The network they are for.
@@ -33,7 +33,8 @@ def resident(
         y: As `fit` takes it.
         class_weight: As `fit` takes it.
         sample_weight: As `fit` takes it.
-        classes: Labels that `class_weight` speaks of, in the order of the class numbers; the numbers by default.
+        classes: Names that `class_weight` speaks of, in the order of the class numbers or of the labels' columns; the
+            numbers by default.
         seed: For the order of rows; None leaves them as they stand.
 
     Raises:
@@ -43,10 +44,16 @@ def resident(
         raise UserError("a whole number of 0 or more", place="fit: seed", found=seed)
     x, targets, output = _data(model, X, y, "X", "y")
     arrays.check_aligned(X, sample_weight, "sample_weight")
-    weights = _weights(output, targets, class_weight, sample_weight, classes)
-    rows = [array for array in (x, targets, weights) if array is not None]
-    count = len(x)
-    return Resident(rows, None if seed is None else lambda epoch: row_order(count, seed, epoch))
+    own = weighting.check_sample_weight(sample_weight, len(x))
+    by_class = None
+    if class_weight is not None:
+        numbers, count = _class_values(output, targets)
+        names = list(classes) if classes is not None else list(range(count))
+        by_class = weighting.class_weights(weighting.count_classes(numbers, count), names, class_weight)
+        own = weighting.row_weights(numbers, by_class, own)
+    rows = [array for array in (x, targets, own) if array is not None]
+    total = len(x)
+    return Resident(rows, None if seed is None else lambda epoch: row_order(total, seed, epoch)), by_class
 
 
 def row_order(rows: int, seed: int, epoch: int) -> np.ndarray:
@@ -134,43 +141,70 @@ def _check_loss(loss: Any, output: arrays.Output) -> None:
         )
 
 
-def resident_validation(model: Any, data: tuple[Any, ...] | None) -> Resident | None:
-    """Checked validation rows in memory, from (X, y) or (X, y, sample_weight)."""
+def resident_validation(
+    model: Any, data: tuple[Any, ...] | None, by_class: np.ndarray | None = None
+) -> Resident | None:
+    """Checked validation rows in memory.
+
+    Args:
+        model: The network they are for.
+        data: (X, y) or (X, y, sample_weight).
+        by_class: The class weights that the network is trained with. With them the rows get a fourth array, of weights
+            by class too, for the loss that training lowers; the third stays what the metrics and the loss of Keras
+            count by.
+    """
     if data is None:
         return None
     if not isinstance(data, tuple | list) or len(data) not in (2, 3):
         raise UserError("validation_data is (X, y) or (X, y, sample_weight)", place="fit: validation_data")
-    x, y, _ = _data(model, data[0], data[1], "validation X", "validation y")
-    if len(data) == 2 or data[2] is None:
-        return Resident((x, y))
-    arrays.check_aligned(data[0], data[2], "the validation weights")
-    weights = weighting.check_sample_weight(data[2], len(x))
-    return Resident((x, y) if weights is None else (x, y, weights))
+    x, y, output = _data(model, data[0], data[1], "validation X", "validation y")
+    own = None
+    if len(data) == 3 and data[2] is not None:
+        arrays.check_aligned(data[0], data[2], "the validation weights")
+        own = weighting.check_sample_weight(data[2], len(x))
+    if by_class is not None:
+        return Resident(with_class_weights(x, y, own, _class_values(output, y)[0], by_class))
+    return Resident((x, y) if own is None else (x, y, own))
 
 
-def _weights(
-    output: arrays.Output, y: np.ndarray, class_weight: Any, sample_weight: Any, classes: Sequence[Any] | None
-) -> np.ndarray | None:
-    if class_weight is None:
-        return weighting.check_sample_weight(sample_weight, len(y))
+def with_class_weights(
+    x: np.ndarray, y: np.ndarray, own: np.ndarray | None, values: np.ndarray, by_class: np.ndarray
+) -> tuple[np.ndarray, ...]:
+    """The four arrays of validation rows: see `resident_validation`."""
+    own = own if own is not None else np.ones(len(x), np.float32)
+    weights = weighting.row_weights(values, by_class, own)
+    assert weights is not None
+    return x, y, own, weights
+
+
+def _class_values(output: arrays.Output, y: np.ndarray) -> tuple[np.ndarray, int]:
+    """Class numbers (rows,) and how many classes there are, or 0/1 labels (rows, labels) and how many labels.
+
+    Raises:
+        UserError: The targets are no classes.
+    """
     over_classes = output.loss in arrays.ONE_HOT or output.activation == "softmax"
     yes_or_no = output.loss in arrays.YES_OR_NO or output.activation == "sigmoid"
     if len(output.shape) != 1:
         raise UserError("class_weight is for one class a row; this network gives more", place="fit: class_weight")
     if output.loss in arrays.CLASS_NUMBERS:
-        numbers, count = y[:, 0], int(output.shape[0] or y.max() + 1)
-    elif over_classes:
-        numbers, count = y.argmax(axis=1), y.shape[1]
-    elif y.shape[1] == 1 and yes_or_no:
-        numbers, count = y[:, 0].astype(int), 2
-    else:
-        what = "multilabel" if yes_or_no else "regression"
+        return y[:, 0], int(output.shape[0] or y.max() + 1)
+    if not np.isin(y, (0, 1)).all() and (over_classes or yes_or_no):
+        raise UserError("class_weight is for rows of one class; y holds shares of classes", place="fit: class_weight")
+    if over_classes:
+        return y.argmax(axis=1), y.shape[1]
+    if not yes_or_no:
         raise UserError(
-            f"class_weight is for binary and multiclass; this network is for {what}",
+            "class_weight is for classes; this network is for regression",
             place="fit: class_weight",
             remedy="Weigh rows with sample_weight.",
         )
-    if not np.isin(y, (0, 1)).all() and output.loss not in arrays.CLASS_NUMBERS:
-        raise UserError("class_weight is for rows of one class; y holds shares of classes", place="fit: class_weight")
-    own = list(classes) if classes is not None else list(range(count))
-    return weighting.row_weights(numbers, own, class_weight, sample_weight)
+    if y.shape[1] == 1:
+        return y[:, 0].astype(np.intp), 2
+    if output.loss not in arrays.YES_OR_NO:
+        raise UserError(
+            f"{output.loss} looks at all labels of a row together: they cannot be weighed one by one",
+            place="fit: class_weight",
+            remedy="Compile with binary_crossentropy.",
+        )
+    return y, y.shape[1]

@@ -116,9 +116,12 @@ class Scan:
         return target
 
     def class_counts(self, target: Target) -> np.ndarray:
-        """Training rows of each class."""
+        """Training rows of each class; for multilabel, rows without and with each label."""
         import pandas as pd
 
+        if target.task == "multilabel":
+            having = np.round(self.moments.mean * self.moments.count)
+            return np.stack([self.moments.count - having, having], axis=1)
         if not target.classes:
             return np.zeros(0, int)
         texts = list(self.train_labels)

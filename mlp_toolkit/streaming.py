@@ -68,7 +68,7 @@ class Stream:
         encoding: Fitted to the training rows.
         target: What is predicted.
         counts: Rows of each part.
-        class_counts: Training rows of each class; empty for regression and multilabel.
+        class_counts: Training rows of each class; for multilabel those without and with each label; else empty.
         fingerprint: SHA-256 over all files.
         notes: What was inferred, in sentences.
         samples: At most about `SAMPLE_ROWS` rows of `train` and of `validation`.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -13,11 +14,13 @@ import numpy as np
 from pydantic import ValidationError
 
 from mlp_toolkit import catalog, devices, epoch, progress, spec, storage
+from mlp_toolkit.arguments import option
 from mlp_toolkit.blocks import Rows
 from mlp_toolkit.errors import UserError
 from mlp_toolkit.resident import resident, resident_validation
 from mlp_toolkit.startup import keras, tf
 from mlp_toolkit.state import assign, variables
+from mlp_toolkit.steps import Augment
 
 log = logging.getLogger("mlp_toolkit")
 
@@ -86,12 +89,17 @@ def fit(
         batch_size: Rows of one step, 1 or more; None takes the preset slides'.
         shuffle: Another order of rows in every epoch, which depends on `seed` and the epoch alone.
         seed: For the order of rows, 0 or more.
-        class_weight: "balanced", or a weight for every class number; binary and multiclass. Training loss only: the
-            validation loss stays unweighted.
+        class_weight: "balanced", or a weight for every class number; for several 0/1 labels a row, the weight that rows
+            with the label have beside those without, for every label's number. It shifts predicted probabilities.
+            `val_loss` stays unweighted, as in Keras; `val_weighted_loss` beside it is what training lowers.
         sample_weight: (rows,) weights of 0 or more. With class weights too, they multiply.
-        augmentation: Not available in this version.
-        early_stopping: Stop after so many epochs without a lower loss (the validation loss where there is one), and
-            restore the best epoch, optimizer included; a number, `{"patience": 10}`, or None: all epochs, last state.
+        augmentation: Changes of the training images, drawn anew for each batch: `{"rotation": 10, "width_shift": 0.1,
+            "height_shift": 0.1, "shear": 5, "zoom": 0.1, "horizontal_flip": True, "vertical_flip": True,
+            "brightness": 0.2, "fill_mode": "nearest"}`, any of them; see `Augmentation`. X must be (rows, height,
+            width) or (rows, height, width, channels) then; the network takes that, or as many plain inputs.
+        early_stopping: Stop after so many epochs without a lower loss, and restore the best epoch, optimizer included;
+            a number, `{"patience": 10}`, or None: all epochs, last state. The loss watched is the one of the validation
+            rows where there are any, with the class weights where there are any.
             A loss that is not finite ends training in any case, and restores the best epoch before it.
         callbacks: Keras callbacks.
         device: auto, cpu, gpu, gpu:N, or all: several devices share each batch (`tf.distribute.MirroredStrategy`).
@@ -106,23 +114,49 @@ def fit(
         UserError: An argument is wrong; nothing has been trained then.
     """
     schedule = _Schedule.checked(epochs, batch_size, early_stopping)
-    if augmentation is not None:
-        raise UserError("augmentation is not available in this version", place="fit: augmentation")
+    settings = option("train.augmentation", spec.Augmentation, augmentation, "fit: augmentation")
     _check_compiled(model)
-    rows = resident(model, X, y, class_weight=class_weight, sample_weight=sample_weight, seed=seed if shuffle else None)
+    rows, by_class = resident(
+        model, X, y, class_weight=class_weight, sample_weight=sample_weight, seed=seed if shuffle else None
+    )
     history, _ = train(
         model,
         rows,
-        resident_validation(model, validation_data),
+        resident_validation(model, validation_data, by_class),
         epochs=schedule.epochs,
         batch_size=schedule.batch_size,
         early_stopping=schedule.patience,
         callbacks=callbacks,
         device=device,
         checkpoint=checkpoint,
+        augment=_augment(settings, rows.first[0].shape[1:], X, seed) if settings else None,
         verbose=verbose,
     )
     return history
+
+
+def _augment(settings: spec.Augmentation, shape: tuple[int, ...], X: Any, seed: int) -> Augment:
+    """Changes images of one batch at random, in the form in which the network takes them."""
+    images = np.asarray(X)
+    if images.ndim not in (3, 4) or (images.ndim == 4 and images.shape[3] not in (1, 3)):
+        raise UserError(
+            f"augmentation is for images, (rows, height, width) or (rows, height, width, 1 or 3); X has the shape "
+            f"{images.shape}",
+            place="fit: augmentation",
+            remedy="Reshape X to images: a network of plain inputs takes them too. X.reshape(len(X), 8, 8)"
+            if images.ndim == 2
+            else None,
+        )
+    least, highest = float(images.min()), float(images.max())
+    if settings.brightness and least < 0:
+        raise UserError(
+            f"brightness is for pixels from 0 upwards, and X holds {least:g}", place="fit: augmentation.brightness"
+        )
+    from mlp_toolkit import augmentation as augmentation_layer
+
+    layer = augmentation_layer.from_spec(settings, highest)
+    size = (*images.shape[1:3], images.shape[3] if images.ndim == 4 else 1)
+    return augmentation_layer.seeded(augmentation_layer.on_features(layer, 0 if len(shape) == 1 else None, size), seed)
 
 
 def train(
@@ -137,6 +171,8 @@ def train(
     device: str,
     verbose: Any,
     checkpoint: str | Path | None = None,
+    augment: Augment | None = None,
+    changes: Mapping[int, Callable[[Any], None]] | None = None,
     resume_from: Progress | None = None,
     after_epoch: Callable[[Any, Progress], None] | None = None,
     restore_best: bool = False,
@@ -146,6 +182,8 @@ def train(
     Args beyond those of `fit`:
         rows: What the network learns from.
         validation: What it is judged by, or None.
+        augment: Changes the features of a batch before each step.
+        changes: What changes in the network before an epoch, counted from 0.
         resume_from: Progress of a stopped training whose variables the model already has.
         after_epoch: Called after each epoch with the network as it is then.
         restore_best: End with the best epoch's state, with or without early stopping.
@@ -155,7 +193,7 @@ def train(
     watcher = progress.watcher(verbose)
     _check_callbacks(callbacks, validation is not None)
     state = resume_from or Progress()
-    keeper = _Keeper(state, early_stopping, "val_loss" if validation else "loss", checkpoint, after_epoch)
+    keeper = _Keeper(state, early_stopping, _watched(validation), checkpoint, after_epoch)
     try:
         with devices.placed(device) as several:
             trained = devices.mirrored(model, several, batch_size) if several else model
@@ -168,6 +206,8 @@ def train(
                 initial_epoch=state.epochs,
                 epochs=state.epochs if state.over(early_stopping) else epochs,
                 callbacks=[*callbacks, keeper, *([watcher] if watcher else [])],
+                augment=augment,
+                changes={number: functools.partial(change, trained) for number, change in (changes or {}).items()},
             )
             if several:
                 devices.unmirrored(trained, model)
@@ -178,6 +218,13 @@ def train(
     if (early_stopping or restore_best or state.diverged()) and state.best:
         assign(model, state.best)
     return history, state
+
+
+def _watched(validation: Rows | None) -> str:
+    """The loss that chooses the best epoch: of the validation rows, weighted as training is."""
+    if validation is None:
+        return "loss"
+    return "val_weighted_loss" if len(validation.first) > 3 else "val_loss"
 
 
 class _Keeper(keras.callbacks.Callback):

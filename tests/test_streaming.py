@@ -78,13 +78,14 @@ def test_kinds_encoding_and_target_are_those_of_the_data_in_memory(lake, tmp_pat
 def test_an_epoch_holds_every_training_row_once_with_its_target_and_weight(lake, tmp_path, task, monkeypatch):
     monkeypatch.setattr(feeding, "BLOCK_ROWS", 32)
     weighted = {"data.sample_weight": "weight", "train.batch_size": 16, "data.target": TARGETS[task]}
-    if task in ("binary", "multiclass"):
+    if task != "regression":
         weighted["train.class_weight"] = "balanced"
     wanted = spec(lake, task=task, **weighted)
-    epochs = []
+    epochs, held_out = [], []
     for data in (dataset.load(wanted), streaming.load(wanted, "recipe", tmp_path)):
         network = build_mlp(task, n_features=data.encoding.width, n_outputs=data.target.n_outputs)
-        rows, _ = feeding.rows_of(network, data, wanted)
+        rows, validation = feeding.rows_of(network, data, wanted)
+        held_out.append([np.asarray(array) for array in next(validation.blocks(0))])
         epochs.append([[np.asarray(array) for array in block] for block in rows.blocks(3)])
     sizes = [len(block[0]) for block in epochs[1]]
     assert sizes[:-1] == [32] * (len(sizes) - 1)
@@ -94,6 +95,9 @@ def test_an_epoch_holds_every_training_row_once_with_its_target_and_weight(lake,
     assert not np.array_equal(*flat)
     one, other = (rows[np.lexsort(rows.T.round(4))] for rows in flat)
     np.testing.assert_allclose(one, other, atol=1e-5)
+    assert len(held_out[0]) == len(held_out[1]) == (3 if task == "regression" else 4)
+    for in_memory, streamed in zip(*held_out, strict=True):
+        np.testing.assert_allclose(np.sort(in_memory, axis=0), np.sort(streamed, axis=0), atol=1e-5)
 
 
 def test_rows_kept_on_disk_are_those_that_were_encoded(lake, tmp_path, monkeypatch):

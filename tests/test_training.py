@@ -89,7 +89,7 @@ def test_training_gives_the_numbers_of_keras(task: str, y: np.ndarray, class_wei
         verbose=0,
         validation_data=(X[:20], column[:20].astype("float32")),
     )
-    assert set(told.history) == set(expected.history)
+    assert {*told.history} - {"val_weighted_loss"} == {*expected.history}
     for name, values in expected.history.items():
         np.testing.assert_allclose(told.history[name], values, rtol=1e-4, atol=1e-6, err_msg=name)
     for weight, value in zip(model.get_weights(), reference.get_weights(), strict=True):
@@ -234,7 +234,7 @@ def test_a_loss_that_is_not_finite_ends_training_and_says_why(
 
 
 def resumable(model: Any, **options: Any) -> Any:
-    rows = resident(model, X, VALUES, seed=5)
+    rows, _ = resident(model, X, VALUES, seed=5)
     usual = {"epochs": 6, "batch_size": 16, "early_stopping": None, "callbacks": (), "device": "auto", "verbose": 0}
     held_out = resident_validation(model, options.pop("validation_data", None))
     return train(model, rows, held_out, **{**usual, **options})
@@ -376,14 +376,15 @@ def test_data_that_does_not_fit_is_refused_before_training(task: str, x: Any, y:
         ("regression", {"device": "gpu:99"}, ["no such device"]),
         ("regression", {"early_stopping": 0}, ["patience"]),
         ("regression", {"early_stopping": {"patence": 3}}, ["patience"]),
-        ("regression", {"augmentation": {"rotation": 40}}, ["not available"]),
+        ("regression", {"augmentation": {"rotation": 40}}, ["images", "(50, 3)"]),
+        ("regression", {"augmentation": {"rotate": 40}}, ["rotate", "did you mean 'rotation'"]),
+        ("regression", {"augmentation": {"rotation": 400}}, ["180", "400"]),
         ("regression", {"checkpoint": "best.keras"}, [".h5"]),
         ("regression", {"checkpoint": "no/such/folder/best.h5"}, ["folder"]),
         ("regression", {"callbacks": ["stop"]}, ["callback", "stop"]),
         ("regression", {"callbacks": keras.callbacks.TerminateOnNaN()}, ["list of Keras callbacks"]),
         ("regression", {"callbacks": [keras.callbacks.ReduceLROnPlateau()]}, ["val_loss", "validation_data"]),
         ("regression", {"class_weight": "balanced"}, ["class_weight", "regression"]),
-        ("multilabel", {"class_weight": {0: 1, 1: 2}}, ["class_weight", "multilabel"]),
         ("binary", {"class_weight": {0: 1.0}}, ["class_weight", "0, 1"]),
         ("binary", {"class_weight": {0: 1.0, 1: 1.0, 2: 1.0}}, ["class_weight"]),
         ("binary", {"class_weight": {"0": 1.0, "1": 1.0}}, ["class_weight"]),
