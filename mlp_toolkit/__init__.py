@@ -66,7 +66,8 @@ def __dir__() -> list[str]:
 def _register_layers(_: ModuleType) -> None:
     # While `startup` itself imports Keras it is only half there; whoever imports it brings the layers along.
     if "mlp_toolkit.startup" not in sys.modules:
-        importlib.import_module("mlp_toolkit.layers")
+        for module in ("layers", "schedules", "calibration"):
+            importlib.import_module(f"mlp_toolkit.{module}")
 
 
 register_post_import_hook(_register_layers, "keras")

@@ -40,13 +40,19 @@ def distinct(column: Column) -> tuple[np.ndarray, list[str]]:
     """
     import pandas as pd
 
-    if len(column) <= FEW_ROWS:  # what `factorize` does, in less than the 30 µs that it takes to start
-        values = np.asarray(column, object)
-        places: dict[Any, int] = {}
-        rows = zip(values.tolist(), pd.isna(values).tolist(), strict=True)
-        codes = np.array([-1 if gap else places.setdefault(value, len(places)) for value, gap in rows], np.intp)
-        return codes, [str(value).strip(BLANK) for value in places]
-    codes, found = pd.factorize(column)
+    try:
+        if len(column) <= FEW_ROWS:  # what `factorize` does, in less than the 30 µs that it takes to start
+            values = np.asarray(column, object)
+            places: dict[Any, int] = {}
+            rows = zip(values.tolist(), pd.isna(values).tolist(), strict=True)
+            codes = np.array([-1 if gap else places.setdefault(value, len(places)) for value, gap in rows], np.intp)
+            return codes, [str(value).strip(BLANK) for value in places]
+        codes, found = pd.factorize(column)
+    except TypeError:  # of what a table holds, images alone have no hash
+        name = getattr(column, "name", None)
+        raise UserError(
+            f"{'a column' if name is None else f'column {name!r}'} holds images where numbers or words are expected"
+        ) from None
     return codes, [str(value).strip(BLANK) for value in found.tolist()]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +23,19 @@ TRAINING_PER_CHECKPOINT = 33
 
 
 class Checkpoint:
-    """`checkpoint.h5`: what training depends on, and whose training it is."""
+    """`checkpoint.h5`: what training depends on, and whose training it is.
 
-    def __init__(self, path: Path, resolved: Resolved, data: Dataset | Stream) -> None:
-        self.path = path
+    Args:
+        path: Of the file.
+        resolved: The recipe.
+        data: Its rows.
+        beside: Writes whatever else is to be there when a checkpoint is.
+    """
+
+    def __init__(
+        self, path: Path, resolved: Resolved, data: Dataset | Stream, beside: Callable[[training.Progress], None]
+    ) -> None:
+        self.path, self.beside = path, beside
         told = {key: value for key, value in resolved.values.items() if key not in ("name", "metrics")}
         told["data"] = {"fingerprint": data.fingerprint, "target": resolved.spec.data.targets}
         told["data"]["split"] = str(resolved.values["data"]["split"])
@@ -34,6 +43,7 @@ class Checkpoint:
         told["data"]["sample_weight"] = resolved.spec.data.sample_weight
         told["data"]["stream"] = isinstance(data, Stream)
         told["data"]["kinds"] = dict(data.kinds.by_column)
+        told["data"]["encoding"] = repr(data.encoding)
         self.identity = hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
         self.last, self.cost = time.monotonic(), 0.0
 
@@ -47,6 +57,7 @@ class Checkpoint:
         storage.write_state(
             self.path, {"now": snapshot(network), "best": [np.asarray(value) for value in state.best]}, info
         )
+        self.beside(state)
         self.last = time.monotonic()
         self.cost = self.last - now
 

@@ -13,6 +13,7 @@ from mlp_toolkit import catalog, recipe
 from mlp_toolkit.errors import ToolkitError, UserError
 
 if TYPE_CHECKING:
+    from mlp_toolkit.readers import Table
     from mlp_toolkit.recipe import Resolved
 
 INTERRUPTED = 130
@@ -73,21 +74,24 @@ def show(recipe_file: RecipeFile, override: Overrides = None) -> None:
 
 @app.command()
 def init(
-    data: Annotated[str, typer.Argument(metavar="DATA", help="A data file, or a bundled data set.")],
+    data: Annotated[
+        str, typer.Argument(metavar="DATA", help="A data file, a folder of images, or a bundled data set.")
+    ],
     target: Annotated[list[str], typer.Option(metavar="COLUMN", help="The column to predict; several: A,B or twice.")],
     task: Annotated[str | None, typer.Option(help="regression, binary, multilabel or multiclass.")] = None,
     output: Annotated[
         Path | None, typer.Option("-O", metavar="FILE", help="The recipe to write; default DATA.yaml.")
     ] = None,
 ) -> None:
-    """Writes a commented recipe for a data file."""
+    """Writes a commented recipe for a data file, or for a folder of images."""
     from mlp_toolkit import spec
     from mlp_toolkit.draft import draft
     from mlp_toolkit.files import atomic
 
     if task is not None and task not in spec.TASKS:
         raise UserError("unknown task", place="--task", found=task, allowed=spec.TASKS)
-    file = output or Path(Path(data).name.split(".")[0] + ".yaml")
+    source = Path(data).resolve() if Path(data).is_dir() else Path(data)  # of `.` and `..` the folder's own name
+    file = output or Path(source.name.split(".")[0] + ".yaml")
     if file.exists():
         raise UserError("this file is there already", place=str(file), remedy="Name another by -O FILE.")
     if not file.parent.is_dir():
@@ -103,11 +107,13 @@ def init(
 @app.command()
 def evaluate(run_path: RunPath, data: Annotated[Path, typer.Argument(metavar="DATA")]) -> None:
     """Scores a trained model on new labelled rows."""
-    frame = _read(data, run_path)
+    table = _read(data, run_path)
+    from mlp_toolkit.prediction import table_rows
     from mlp_toolkit.runs import evaluate as score
     from mlp_toolkit.runs import open_model
 
-    for name, value in score(open_model(run_path), frame).items():
+    model = open_model(run_path)
+    for name, value in score(model, table_rows(model, table)).items():
         print(f"{name} {value:.6g}")
 
 
@@ -122,17 +128,21 @@ def predict(
         raise UserError("predictions are written as .csv or .parquet", place="-O", found=output.name)
     if not output.parent.is_dir():
         raise UserError("the folder to write to is not there", place=str(output))
-    frame = _read(data, run_path)
+    table = _read(data, run_path)
     from mlp_toolkit.files import atomic
+    from mlp_toolkit.prediction import table_rows
     from mlp_toolkit.runs import open_model
     from mlp_toolkit.runs import predict as predict_rows
 
-    predicted = predict_rows(open_model(run_path), frame)
+    model = open_model(run_path)
+    predicted = predict_rows(model, table_rows(model, table))
     with atomic(output) as temporary:
         if output.suffix == ".csv":
             predicted.to_csv(temporary, index=False)
         else:
             predicted.to_parquet(temporary, index=False)
+    if table.folder is None:
+        print(f"{len(predicted):,} images, in the order of their folders' and their own names", file=sys.stderr)
     print(output)
 
 
@@ -195,17 +205,20 @@ def _pairs(override: list[str] | None) -> dict[str, Any]:
 def _early_check(recipe_file: str, override: list[str] | None) -> tuple[Resolved, list[str]]:
     """What can be found wrong without importing TensorFlow, which takes seconds."""
     from mlp_toolkit.dataset import check_header
+    from mlp_toolkit.strangers import existing
 
     resolved = recipe.load(recipe_file, _pairs(override))
+    if resolved.spec.model.warm_start:
+        existing(resolved.spec.model.warm_start.from_)
     return resolved, check_header(resolved.spec, recipe_file)
 
 
-def _read(data: Path, run_path: Path) -> Any:
+def _read(data: Path, run_path: Path) -> Table:
     from mlp_toolkit import readers
 
     if not run_path.exists():
         raise UserError("no such run directory or model file", place=str(run_path))
-    return readers.read(data).frame
+    return readers.read(data)
 
 
 def _phrase(value: Any) -> str:

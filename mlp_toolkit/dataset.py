@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from mlp_toolkit import cells, features, readers
+from mlp_toolkit import cells, features, image_files, images, readers
 from mlp_toolkit.errors import UserError, listing, nearest, shorten
 from mlp_toolkit.kinds import Kinds, infer_kinds
 from mlp_toolkit.spec import Data, Recipe, Split
@@ -50,7 +50,7 @@ class Dataset:
     """Rows ready for training.
 
     Attributes:
-        frame: Feature columns of all rows, as read.
+        frame: Feature columns of all rows, as read; images as arrays of one size.
         kinds: The kind of each column.
         encoding: Fitted to the training rows.
         target: What is predicted.
@@ -58,6 +58,7 @@ class Dataset:
         weights: (rows,) of the `sample_weight` column, or None.
         parts: Positions in `frame` of the rows of `train`, `validation` and `test`.
         row_numbers: For each row its number in the file it came from, from 0.
+        unlabelled: Feature columns of the rows without a target, which are in no part.
         fingerprint: SHA-256 over all files read.
         notes: What was inferred, in sentences.
     """
@@ -70,6 +71,7 @@ class Dataset:
     weights: np.ndarray | None
     parts: dict[str, np.ndarray]
     row_numbers: np.ndarray
+    unlabelled: pd.DataFrame
     fingerprint: str
     notes: tuple[str, ...]
 
@@ -155,10 +157,10 @@ def load(recipe: Recipe, place: str = "recipe") -> Dataset:
     notes: list[str] = []
     table = readers.read(data.path) if data.path else readers.read_dataset(str(data.dataset))
     notes += table.notes
-    sources, fingerprints = [("", table.frame)], [table.fingerprint]
+    sources, fingerprints = [("", rooted(table, data))], [table.fingerprint]
     for part, path in part_files(data):
         other = readers.read(path)
-        sources.append((part, other.frame))
+        sources.append((part, rooted(other, data)))
         fingerprints.append(other.fingerprint)
     return prepare(recipe, sources, readers.one_fingerprint(fingerprints), notes, place)
 
@@ -172,7 +174,7 @@ def prepare(
         recipe: The recipe; where its rows come from does not matter here.
         sources: Tables as `readers` gives them, each with the part that all its rows are for, or "" for a table to be
             split as the recipe says.
-        fingerprint: SHA-256 over all of them.
+        fingerprint: SHA-256 over all of them, but not over the image files that they name.
         notes: What was inferred so far; more is added.
         place: Names the recipe in messages.
 
@@ -181,7 +183,9 @@ def prepare(
     """
     data = recipe.data
     frame, given_part, row_numbers = _stack(sources)
+    every = frame
     known = complete(frame, data.targets)
+    unlabelled = frame[~known]
     if not known.all():
         notes.append(f"{int((~known).sum()):,} of {len(frame):,} rows have no target and are left out")
         frame, given_part, row_numbers = frame[known], given_part[known], row_numbers[known]
@@ -196,17 +200,58 @@ def prepare(
     parts = split_rows(recipe, frame, given_part, values, notes)
     if weights is not None and not weights[parts["train"]].any():
         raise UserError(f"all weights in {data.sample_weight!r} are 0 among the training rows")
+    rows = Piece(frame, values, weights, row_numbers)
+    return assemble(recipe, rows, classes, parts, every, unlabelled, fingerprint, notes, place)
+
+
+def assemble(
+    recipe: Recipe,
+    labelled: Piece,
+    classes: tuple[Any, ...],
+    parts: dict[str, np.ndarray],
+    every: pd.DataFrame,
+    unlabelled: pd.DataFrame,
+    fingerprint: str,
+    notes: list[str],
+    place: str,
+) -> Dataset:
+    """What `prepare` does once it is known which rows are for what, and what they are to teach.
+
+    Args:
+        recipe: The recipe.
+        labelled: The rows that have a target; columns of targets, weights and parts may be among those of the features.
+        classes: Labels in the order of the class numbers; none for regression and multilabel.
+        parts: Positions of the rows of `train`, `validation` and `test`; the latter two may be empty.
+        every: All rows as read, with and without a target.
+        unlabelled: Those without.
+        fingerprint: SHA-256 over all of them, but not over the image files that they name.
+        notes: What was inferred so far; more is added.
+        place: Names the recipe in messages.
+
+    Raises:
+        UserError: A column cannot be read as the recipe says, or none is left.
+    """
+    data, (frame, values, weights, row_numbers) = recipe.data, labelled
     kinds = column_kinds(recipe, frame)
     notes += kinds.notes
     used = [name for name, kind in kinds.by_column.items() if kind != "ignore"]
     if not used:
         raise UserError("no feature is left to learn from: every column is ignored", place=place)
-    encoding = features.fit_encoding(frame.iloc[parts["train"]], kinds)
-    _note_twins(frame[used], parts, notes)
+    rows = compared = frame[used]
+    image = None
+    if name := images.one_column(kinds.of("image")):
+        wanted = data.images
+        image, levels, seen = images.fit(rows[name], name, size=wanted.size, color=wanted.color, train=parts["train"])
+        notes += seen
+        fingerprint = image_files.fingerprint(fingerprint, every[name])
+        compared = rows.assign(**{name: images.digests(levels)})
+        rows = rows.assign(**{name: images.as_cells(levels)})
+    encoding = features.fit_encoding(rows.iloc[parts["train"]], kinds, image)
+    _note_twins(compared, parts, notes)
     spread = Spread.of(values[parts["train"]], values) if recipe.task == "regression" else None
     target = fit_target(recipe, spread, classes)
     return Dataset(
-        frame=frame[used].reset_index(drop=True),
+        frame=rows.reset_index(drop=True),
         kinds=kinds,
         encoding=encoding,
         target=target,
@@ -214,9 +259,17 @@ def prepare(
         weights=weights,
         parts=parts,
         row_numbers=row_numbers,
+        unlabelled=unlabelled[used],
         fingerprint=fingerprint,
         notes=tuple(notes),
     )
+
+
+def rooted(table: readers.Table, data: Data) -> pd.DataFrame:
+    """The table with image paths that count from the current folder."""
+    given = data.features if isinstance(data.features, dict) else {}
+    others = [*data.targets, data.sample_weight, data.split if isinstance(data.split, str) else None]
+    return image_files.rooted(table.frame, table.folder, given, others)
 
 
 def part_files(data: Data) -> list[tuple[str, str]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from typing import Any
+from unittest import mock
 
 from mlp_toolkit.errors import UserError, listing
 from mlp_toolkit.state import variables
@@ -35,7 +36,9 @@ def placed(device: str) -> Iterator[list[str]]:
     wanted = f"{kind}:{number or 0}"
     if device in ("auto", "all"):
         same = [name for name in names if name.startswith("gpu")] or [name for name in names if name.startswith("cpu")]
-        yield same if device == "all" and len(same) > 1 else []
+        several = same if device == "all" and len(same) > 1 else []
+        with contextlib.nullcontext() if several else _alone():
+            yield several
         return
     if kind not in ("cpu", "gpu") or wanted not in names:
         raise UserError(
@@ -45,8 +48,25 @@ def placed(device: str) -> Iterator[list[str]]:
             allowed=["auto", "all", *names],
             remedy=f"TensorFlow sees: {listing(names)}.",
         )
-    with tf.device(f"/{wanted}"):
+    with tf.device(f"/{wanted}"), _alone():
         yield []
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """While a network is trained on one device, its gradients are not summed over devices.
+
+    For that sum TensorFlow registers a gradient with every graph that is traced, and keeps it, the graph and the
+    network's variables as long as the process lives: 5 MB for each training of a small network.
+    """
+    from mlp_toolkit.startup import tf
+
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync > 1:  # inside of a strategy of the caller's
+        yield
+        return
+    with mock.patch.object(context, "all_reduce", lambda reduce_op, value, options=None: value):
+        yield
 
 
 def mirrored(model: Any, names: list[str], batch_size: int) -> Any:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlp_toolkit import catalog, cells, readers
+from mlp_toolkit import catalog, cells, image_files, readers
 from mlp_toolkit.dataset import table_columns
 from mlp_toolkit.errors import UserError, shorten
 from mlp_toolkit.kinds import Kinds, infer_kinds
@@ -18,13 +18,18 @@ if TYPE_CHECKING:
 
 # Whole numbers with at most so many different values are read as classes.
 MOST_CLASSES = 10
+IMAGES = "  # images: {size: [32, 32], color: rgb}   # auto: own size up to 64 x 64, else 32 x 32; rgb if coloured\n"
+AUGMENTATION = """\
+  # Training images changed at random help against too few of them; flip only what means the same in a mirror:
+  # augmentation: {rotation: 10, width_shift: 0.1, height_shift: 0.1, zoom: 0.1, horizontal_flip: false}
+"""
 
 
 def draft(source: str, targets: Sequence[str], task: str | None, folder: Path) -> tuple[str, list[str]]:
     """A recipe for a data file.
 
     Args:
-        source: A data file, or a data set that ships inside a dependency.
+        source: A data file, a folder of images, or a data set that ships inside a dependency.
         targets: The columns to predict; one text with commas stands for several, unless a column is named so.
         task: The task; None infers it from the targets.
         folder: Where the recipe will lie: the path in it is relative to that.
@@ -44,9 +49,10 @@ def draft(source: str, targets: Sequence[str], task: str | None, folder: Path) -
     if task is None:
         task, why = _infer_task(known, names)
         notes.append(f"task: {task}, since {why}; say --task for another")
-    kinds = infer_kinds(frame.drop(columns=names))
+    kinds = infer_kinds(image_files.rooted(frame.drop(columns=names), table.folder, {}))
     notes += kinds.notes
-    stem = source if bundled else Path(source).name.split(".")[0]
+    named = Path(source).resolve() if Path(source).is_dir() else Path(source)
+    stem = source if bundled else named.name.split(".")[0]
     where = f"dataset: {source}" if bundled else f"path: {_key(os.path.relpath(source, folder))}"
     target = _key(names[0]) if len(names) == 1 else "[" + ", ".join(map(_key, names)) + "]"
     return _text(task=task, name=stem, where=where, target=target, kinds=kinds, notes=notes, rows=len(frame)), notes
@@ -87,7 +93,9 @@ def _infer_task(frame: pd.DataFrame, names: Sequence[str]) -> tuple[str, str]:
 def _text(*, task: str, name: str, where: str, target: str, kinds: Kinds, notes: Sequence[str], rows: int) -> str:
     ignored = kinds.of("ignore")
     listed = [f"    {_key(column)}: {_key(kind)}" for column, kind in kinds.by_column.items()]
-    counted = ", ".join(f"{len(found)} {k}" for k in ("numeric", "categorical", "date") if (found := kinds.of(k)))
+    counted = ", ".join(
+        f"{len(found)} {k}" for k in ("numeric", "categorical", "date", "image") if (found := kinds.of(k))
+    )
     remarks = "".join(f"# {shorten(note, 110)}\n" for note in notes)
     hints = {
         "regression": "  # output: positive         # where targets cannot be negative; or bounded(LOW, HIGH)\n",
@@ -105,9 +113,9 @@ seed: 0
 data:
   {where}
   target: {target}
-  features:                 # numeric | categorical | date(FORMAT) | ignore
+  features:                 # numeric | categorical | date(FORMAT) | image | ignore
 {chr(10).join(listed)}
-  split: {{validation: 0.15, test: 0.2}}
+{IMAGES if kinds.of("image") else ""}  split: {{validation: 0.15, test: 0.2}}
 model:
   hidden: {{layers: 2, neurons: 64}}
 {hints[task]}train:
@@ -115,7 +123,7 @@ model:
   epochs: 100
   batch_size: 32
   early_stopping: {{patience: 10}}
-"""
+{AUGMENTATION if kinds.of("image") else ""}"""
 
 
 def _key(text: str) -> str:

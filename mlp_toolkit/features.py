@@ -8,13 +8,14 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlp_toolkit import catalog, cells
+from mlp_toolkit import catalog, cells, images
 from mlp_toolkit.errors import UserError, listing, nearest
+from mlp_toolkit.images import Image
 from mlp_toolkit.kinds import Kinds
 from mlp_toolkit.moments import Moments
 from mlp_toolkit.readers import FEW_ROWS
@@ -38,6 +39,7 @@ class Encoding:
         inverse_scale: One over their standard deviation after filling; 0 where that is 0.
         indicators: Positions of the numbers that are missing somewhere in the training rows; each has a column that
             is 1 where it is missing.
+        image: The column of images, if there is one; an encoded row ends with its pixels.
     """
 
     numbers: tuple[str, ...]
@@ -47,29 +49,37 @@ class Encoding:
     center: tuple[float, ...]
     inverse_scale: tuple[float, ...]
     indicators: tuple[int, ...]
+    image: Image | None = None
 
     @property
     def columns(self) -> list[str]:
         """The raw columns the encoding takes."""
-        return [*self.numbers, *(name for name, _ in self.dates), *(name for name, _ in self.words)]
+        texts = [*(name for name, _ in self.dates), *(name for name, _ in self.words)]
+        return [*self.numbers, *texts, *([self.image.name] if self.image else [])]
+
+    @property
+    def image_begin(self) -> int:
+        """Where the pixels of an encoded row begin: the numbers before them."""
+        one_hot = sum(len(values) for _, values in self.words)
+        return len(self.fill) + len(self.indicators) + one_hot
 
     @property
     def width(self) -> int:
         """Numbers that a row becomes: the input neurons of the network."""
-        one_hot = sum(len(values) for _, values in self.words)
-        return len(self.fill) + len(self.indicators) + one_hot
+        return self.image_begin + (self.image.pixels if self.image else 0)
 
 
-def fit_encoding(frame: pd.DataFrame, kinds: Kinds) -> Encoding:
+def fit_encoding(frame: pd.DataFrame, kinds: Kinds, image: Image | None = None) -> Encoding:
     """Fits the encoding to the training rows: medians, means, scales, categories.
 
     Args:
         frame: The training rows only.
         kinds: The kind of each column.
+        image: The column of images, as `images.fit` gives it.
     """
     fitter = Fitter(kinds)
     fitter.add(frame)
-    return fitter.encoding()
+    return replace(fitter.encoding(), image=image)
 
 
 class Fitter:
@@ -179,11 +189,15 @@ def encode(frame: pd.DataFrame, encoding: Encoding) -> np.ndarray:
         rows = np.flatnonzero(places >= 0)
         encoded[rows, places[rows]] = 1
         begin += len(values)
+    if encoding.image:
+        images.encode(images.read(frame[encoding.image.name], encoding.image), encoding.image, encoded[:, begin:])
     return encoded
 
 
 def model_inputs(table: pd.DataFrame | Mapping[str, np.ndarray], encoding: Encoding) -> dict[str, np.ndarray]:
     """Raw rows as a model file takes them: (rows, 1) float32 or text by column name.
+
+    Images come in the size that they have in training, (rows, height, width, channels), uint8 where that holds them.
 
     Args:
         table: Raw rows as `readers` gives them: a data frame, or its columns.
@@ -203,7 +217,10 @@ def model_inputs(table: pd.DataFrame | Mapping[str, np.ndarray], encoding: Encod
     texts = [name for name, _ in (*encoding.dates, *encoding.words)]
     inputs = dict(zip(encoding.numbers, _all_numbers(table, encoding.numbers), strict=True))
     inputs |= zip(texts, _all_texts([table[name] for name in texts]), strict=True)
-    return {name: values[:, None] for name, values in inputs.items()}
+    arrays = {name: values[:, None] for name, values in inputs.items()}
+    if encoding.image:
+        arrays[encoding.image.name] = images.read(table[encoding.image.name], encoding.image)
+    return arrays
 
 
 def _all_numbers(table: pd.DataFrame | Mapping[str, np.ndarray], names: Sequence[str]) -> list[np.ndarray]:

@@ -21,8 +21,8 @@ from mlp_toolkit.streaming import Stream
 BLOCK_ROWS = 65_536
 
 
-def rows_of(network: Any, data: Dataset | Stream, spec: Recipe) -> tuple[Rows, Resident | None]:
-    """What a network learns from, and what it is validated on after each epoch.
+def rows_of(network: Any, data: Dataset | Stream, spec: Recipe) -> tuple[Rows, Resident | None, np.ndarray | None]:
+    """What a network learns from, what it is validated on after each epoch if anything, and its class weights.
 
     Args:
         network: The network they are for.
@@ -31,19 +31,25 @@ def rows_of(network: Any, data: Dataset | Stream, spec: Recipe) -> tuple[Rows, R
     """
     if isinstance(data, Stream):
         by_class = weights.class_weights(data.class_counts, _names(data), spec.train.class_weight)
-        return _streamed(data, spec, by_class), Resident(_validated(data, data.samples["validation"], by_class))
-    x = {part: features.encode(data.frame.iloc[data.parts[part]], data.encoding) for part in ("train", "validation")}
+        validation = Resident(_validated(data, data.samples["validation"], by_class))
+        return _streamed(data, spec, by_class), validation, by_class
     learned, by_class = resident(
         network,
-        x["train"],
+        _x(data, "train"),
         data.labels("train"),
         class_weight=spec.train.class_weight,
         sample_weight=data.part_weights("train"),
         classes=_names(data),
         seed=spec.seed,
     )
-    held_out = (x["validation"], data.labels("validation"), data.part_weights("validation"))
-    return learned, resident_validation(network, held_out, by_class)
+    if not data.counts["validation"]:
+        return learned, None, by_class
+    held_out = (_x(data, "validation"), data.labels("validation"), data.part_weights("validation"))
+    return learned, resident_validation(network, held_out, by_class), by_class
+
+
+def _x(data: Dataset, part: str) -> np.ndarray:
+    return features.encode(data.frame.iloc[data.parts[part]], data.encoding)
 
 
 def _names(data: Dataset | Stream) -> Sequence[Any]:

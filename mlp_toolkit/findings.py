@@ -14,13 +14,14 @@ from mlp_toolkit.errors import UserError, shorten
 from mlp_toolkit.sources import KeyPath, Layer, shown, typed
 
 
-def check(values: dict[str, Any], file: Path, layers: list[Layer]) -> spec.Recipe:
+def check(values: dict[str, Any], file: Path, layers: list[Layer], context: str | None = None) -> spec.Recipe:
     """The recipe that the values make up.
 
     Args:
         values: All layers' values, merged.
         file: The recipe's file.
         layers: Where the values came from, to name the place of a wrong one.
+        context: `spec.IN_MEMORY` where the rows are; None where the recipe says where they come from.
 
     Raises:
         UserError: With place, found, allowed and nearest name; several findings in one message.
@@ -28,7 +29,7 @@ def check(values: dict[str, Any], file: Path, layers: list[Layer]) -> spec.Recip
     problems: list[UserError] = []
     recipe: spec.Recipe | None = None
     try:
-        recipe = spec.Recipe.model_validate(values)
+        recipe = spec.Recipe.model_validate(values, context=context)
         values["train"]["loss"] = words.loss_name(recipe.task, recipe.train.loss)
         recipe = recipe.model_copy(update={"train": recipe.train.model_copy(update={"loss": values["train"]["loss"]})})
     except ValidationError as error:

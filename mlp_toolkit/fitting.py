@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from mlp_toolkit import feeding, training
-from mlp_toolkit.checkpoint import Checkpoint, replay
+import numpy as np
+
+from mlp_toolkit import calibration, feeding, prediction, training
+from mlp_toolkit.checkpoint import replay
 from mlp_toolkit.dataset import Dataset
+from mlp_toolkit.errors import UserError
 from mlp_toolkit.model import build_mlp
 from mlp_toolkit.model_file import build_model_file
 from mlp_toolkit.optimizers import make_optimizer
+from mlp_toolkit.pretraining import pretrained
 from mlp_toolkit.spec import Recipe
 from mlp_toolkit.startup import keras
 from mlp_toolkit.state import assign
+from mlp_toolkit.steps import Augment
 from mlp_toolkit.streaming import Stream
+from mlp_toolkit.warm_start import Source, freezing, take_over, taken
 
 
 class Fitted(NamedTuple):
@@ -25,19 +32,24 @@ class Fitted(NamedTuple):
         model: The model file of the best epoch: raw rows in, predictions out.
         state: How training went.
         seconds: How long it took.
+        notes: What else there is to say, in sentences.
     """
 
     model: Any
     state: training.Progress
     seconds: float
+    notes: list[str]
 
 
 def fitted(
     spec: Recipe,
     data: Dataset | Stream,
     *,
-    checkpoint: Checkpoint | None = None,
     earlier: tuple[training.Progress, list[Any]] | None = None,
+    source: Source | None = None,
+    augment: Augment | None = None,
+    callbacks: Sequence[Any] = (),
+    after_epoch: Callable[[Any, training.Progress], None] | None = None,
     verbose: Any = "auto",
 ) -> Fitted:
     """Trains the network of a recipe on encoded rows.
@@ -45,25 +57,37 @@ def fitted(
     Args:
         spec: The recipe.
         data: Its rows.
-        checkpoint: Written as training goes on; None writes nothing.
         earlier: Progress of a stopped training and the values of its variables, to go on with.
+        source: What `model.warm_start` names, read.
+        augment: Changes the features of a batch before each step.
+        callbacks: Keras callbacks.
+        after_epoch: Called after each epoch with the network and how far it has come.
         verbose: As `fit` takes it.
     """
+    if spec.train.calibrate and not data.counts["validation"]:
+        raise UserError("train.calibrate corrects probabilities by the validation rows, and there are none")
     keras.utils.set_random_seed(spec.seed)
     network = network_of(spec, data)
     train = spec.train
-    callbacks = []
+    own = []
     if train.schedule and train.schedule.name == "reduce_on_plateau":
         patience = max(1, train.early_stopping.patience // 2) if train.early_stopping else 5
-        callbacks.append(keras.callbacks.ReduceLROnPlateau(patience=patience))
+        watched = "val_loss" if data.counts["validation"] else "loss"
+        own.append(keras.callbacks.ReduceLROnPlateau(watched, patience=patience))
     state = None
     if earlier is not None:
         state, values = earlier
-        for callback in callbacks:
+        for callback in own:
             replay(callback, network, state.history)
         assign(network, values)
-    learned, validation = feeding.rows_of(network, data, spec)
+    learned, validation, by_class = feeding.rows_of(network, data, spec)
     started = time.monotonic()
+    notes: list[str] = []
+    done = 0 if state is None else state.epochs
+    if spec.model.pretrain is not None and not done:
+        take_over(pretrained(spec, spec.model.pretrain, data, notes, verbose), network, None, notes)
+        keras.utils.set_random_seed(spec.seed)
+    changes = _started(spec.model.warm_start, source, network, done, notes) if source is not None else {}
     _, state = training.train(
         network,
         learned,
@@ -71,14 +95,50 @@ def fitted(
         epochs=train.epochs,
         batch_size=train.batch_size,
         early_stopping=train.early_stopping.patience if train.early_stopping else None,
-        callbacks=callbacks,
+        callbacks=[*own, *callbacks],
+        augment=augment,
+        changes=changes,
         device=train.device,
         verbose=verbose,
         resume_from=state,
-        after_epoch=checkpoint.write if checkpoint else None,
+        after_epoch=after_epoch,
         restore_best=True,
     )
-    return Fitted(build_model_file(network, data.encoding, data.target), state, time.monotonic() - started)
+    for layer in network.layers:  # the model file's optimizer holds the state of all weights, frozen or not
+        layer.trainable = True
+    correction = _calibrated(network, data, validation, by_class, notes) if train.calibrate else None
+    model = build_model_file(network, data.encoding, data.target, correction)
+    return Fitted(model, state, time.monotonic() - started, notes)
+
+
+def _started(settings: Any, source: Source, network: Any, done: int, notes: list[str]) -> dict[int, Any]:
+    """Fills the network by a warm start, unless it has gone on from there already.
+
+    Returns:
+        What changes in the network before an epoch.
+    """
+    layers = taken(source, network, settings.layers) if done else take_over(source, network, settings.layers, notes)
+    until = settings.unfreeze_after
+    if not settings.freeze or (until is not None and done >= until):
+        return {}
+    changes = {done: freezing(layers, False)}
+    return changes if until is None else {**changes, until: freezing(layers, True)}
+
+
+def _calibrated(
+    network: Any, data: Dataset | Stream, validation: Any, by_class: np.ndarray | None, notes: list[str]
+) -> Any:
+    """How the probabilities of a trained network are put right, by its validation rows."""
+    x, y, *weights = (np.asarray(array) for array in next(validation.blocks(0)))
+    p = prediction.predict(network, x)
+    softmax = data.target.task == "multiclass"
+    if softmax and y.shape[1] != p.shape[1]:
+        y = np.eye(p.shape[1])[y[:, 0]]
+    found = calibration.fitted(y, p, softmax=softmax, weights=weights[0] if weights else None, by_class=by_class)
+    notes.append(
+        f"calibrated on {len(x):,} validation rows: their log loss goes from {found.before:.4g} to {found.after:.4g}"
+    )
+    return found
 
 
 def network_of(spec: Recipe, data: Dataset | Stream) -> Any:
@@ -99,10 +159,19 @@ def network_of(spec: Recipe, data: Dataset | Stream) -> Any:
         loss=train.loss,
         optimizer=make_optimizer(
             train.optimizer.model_dump(exclude_none=True),
-            schedule=train.schedule.name if train.schedule else None,
+            schedule=train.schedule,
             steps=steps,
             epochs=train.epochs,
+            lowered=_lowered(spec),
         ),
         precision=train.precision,
         seed=spec.seed,
     )
+
+
+def _lowered(spec: Recipe) -> tuple[int, float] | None:
+    """From which epoch on the rate is lowered, and how much: when the layers of a warm start begin to learn."""
+    warm = spec.model.warm_start
+    if warm is None or not warm.freeze or warm.unfreeze_after is None or warm.lower_rate == 1:
+        return None
+    return warm.unfreeze_after, warm.lower_rate

@@ -1,15 +1,16 @@
-"""What kind each column is: numeric, a date, categorical, or to be ignored."""
+"""What kind each column is: numeric, a date, categorical, images, or to be ignored."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlp_toolkit import catalog, cells
+from mlp_toolkit import catalog, cells, image_files, images
 from mlp_toolkit.errors import UserError, listing, shorten
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class Kinds:
 
 
 def infer_kinds(frame: pd.DataFrame, given: Mapping[str, str] | None = None) -> Kinds:
-    """Decides for every column whether it is numeric, a date, categorical, or to be ignored.
+    """Decides for every column whether it is numeric, a date, categorical, images, or to be ignored.
 
     Args:
         frame: A table as `readers` gives it.
@@ -42,8 +43,6 @@ def infer_kinds(frame: pd.DataFrame, given: Mapping[str, str] | None = None) -> 
     notes: list[str] = []
     for name in frame.columns:
         asked = given.get(name)
-        if asked == "image":
-            raise UserError(f"column {name!r}: image columns are not available in this version")
         if asked is None or asked == "date":
             kind, note = _infer(frame[name], name)
             if asked == "date" and not kind.startswith("date("):
@@ -58,7 +57,9 @@ def infer_kinds(frame: pd.DataFrame, given: Mapping[str, str] | None = None) -> 
         else:
             kind = asked
         kinds[name] = kind
-    return Kinds(kinds, notes)
+    found = Kinds(kinds, notes)
+    images.one_column(found.of("image"))
+    return found
 
 
 def _first_text(column: pd.Series[Any]) -> object:
@@ -72,6 +73,8 @@ def _infer(column: pd.Series[Any], name: str) -> tuple[str, str | None]:
     rows = len(column)
     if pd.api.types.is_numeric_dtype(column.dtype):
         return _infer_number(column.to_numpy(), name)
+    if images.among(column):
+        return "image", None
     codes, texts = cells.distinct(column)
     counts: dict[str, int] = dict.fromkeys(texts, 0)
     for text, count in zip(texts, np.bincount(codes[codes >= 0], minlength=len(texts)).tolist(), strict=True):
@@ -84,6 +87,8 @@ def _infer(column: pd.Series[Any], name: str) -> tuple[str, str | None]:
     known = sum(counts.values())
     if len(values) == 1 and known == rows:
         return "ignore", f"ignored: the same value {shorten(values[0], 30)!r} in every row"
+    if image_files.are_paths(values, Path()):
+        return "image", "image files by their names; features: {…: categorical} says otherwise"
     words = rules["boolean_words"]
     if all(value in words for value in values):
         return "numeric", "true and false become 1 and 0"

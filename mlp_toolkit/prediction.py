@@ -13,13 +13,15 @@ import os
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from mlp_toolkit import arrays, layers, readers
+from mlp_toolkit import arrays, image_files, layers, readers
 from mlp_toolkit.errors import UserError
 from mlp_toolkit.features import Encoding, model_inputs
+from mlp_toolkit.images import Image
 from mlp_toolkit.startup import keras, tf
 from mlp_toolkit.targets import Target
 
@@ -41,7 +43,8 @@ def predict(model: Any, X: Any) -> Any:
     Args:
         model: A `keras.Model` with one input (rows, …) and one output (rows, …), compiled or not; or a run's model.
         X: (rows, …) numbers as `fit` takes them: an array, a data frame, or a Parquet file. For a run's model raw rows:
-            a data frame, or a file of any kind that recipes read.
+            a data frame, or a file of any kind that recipes read. Images in a data frame are paths that count from the
+            current folder, arrays, or images of Pillow's.
 
     Returns:
         (rows, …) outputs as an array; for a run's model the table that `Run.predict` gives.
@@ -56,9 +59,9 @@ def predict(model: Any, X: Any) -> Any:
             found=model,
             remedy="Of a run pass run.model, or call run.predict.",
         )
-    data = arrays.table(X)
-    if not _is_model_file(model):
-        return _of_numbers(model, data)
+    if not is_model_file(model):
+        return _of_numbers(model, arrays.table(X))
+    data = table_rows(model, readers.read(X)) if isinstance(X, str | Path) else X
     if not hasattr(data, "iloc") or data.ndim != 2:
         raise UserError(
             "this model takes raw rows, columns by name: it was written by a run",
@@ -67,6 +70,21 @@ def predict(model: Any, X: Any) -> Any:
             remedy="Pass a data frame, or the path of a file.",
         )
     return table(outputs(model, readers.columns(data)), target_of(model))
+
+
+def table_rows(model: Any, table: readers.Table) -> pd.DataFrame:
+    """The rows of a file, or of a folder of images, as a model file's model takes them.
+
+    Paths of images then count from the current folder, not from the file's; the images of a folder are the model's
+    image column, whatever its name.
+    """
+    image = encoding_of(model).image
+    if image is None:
+        return table.frame
+    if table.folder is None and image.name not in table.frame:
+        return table.frame.rename(columns={"image": image.name})
+    others = [name for name in table.frame.columns if name != image.name]
+    return image_files.rooted(table.frame, table.folder, {image.name: "image"}, others)
 
 
 def outputs(model: Any, frame: pd.DataFrame | Mapping[str, np.ndarray], encoding: Encoding | None = None) -> np.ndarray:
@@ -89,6 +107,7 @@ def outputs(model: Any, frame: pd.DataFrame | Mapping[str, np.ndarray], encoding
 
     def work(part: slice) -> np.ndarray:
         matrices = [np.concatenate([inputs[name][part] for name in names], axis=1) for names in groups]
+        matrices = [matrix.astype(np.float32) if matrix.dtype == np.uint8 else matrix for matrix in matrices]
         return np.asarray(function([tf.constant(matrix) for matrix in matrices]).numpy())
 
     return _in_chunks(work, rows, size)
@@ -149,7 +168,8 @@ def encoding_of(model: Any) -> Encoding:
     """The encoding that a model file's layers hold."""
     by_kind = {type(layer): layer for layer in model.layers}
     numbers, dates, words = (by_kind.get(kind) for kind in (layers.Numbers, layers.DateParts, layers.OneHot))
-    if numbers is None and words is None:
+    images = by_kind.get(layers.Images)
+    if numbers is None and words is None and images is None:
         raise UserError(
             "this model takes encoded numbers, not raw rows: it was not written by `mlp-toolkit run`",
             remedy="Use mlp_toolkit.predict on an array.",
@@ -162,31 +182,41 @@ def encoding_of(model: Any) -> Encoding:
         center=tuple(numbers.center) if numbers else (),
         inverse_scale=tuple(numbers.inverse_scale) if numbers else (),
         indicators=tuple(numbers.indicators) if numbers else (),
+        image=_image_of(images) if images else None,
     )
+
+
+def _image_of(layer: Any) -> Image:
+    size = (layer.height, layer.width, layer.channels)
+    return Image(layer.column, *size, divisor=layer.divisor, whole=layer.whole)
 
 
 @_kept
 def target_of(model: Any) -> Target:
     """What a model file predicts."""
-    if not _is_model_file(model):
+    if not is_model_file(model):
         raise UserError("this model does not say what it predicts: it was not written by `mlp-toolkit run`")
     last = model.layers[-1]
     return Target(last.task, tuple(last.names), tuple(last.classes), tuple(last.offset), tuple(last.scale))
 
 
-def _is_model_file(model: Any) -> bool:
+def is_model_file(model: Any) -> bool:
+    """Whether a model takes raw columns, and says what it predicts."""
     return any(isinstance(layer, layers.Target) for layer in model.layers[-1:])
 
 
 @_kept
 def _graph_of_columns(model: Any) -> tuple[list[list[str]], Any, int]:
-    """The names of the numeric and of the text columns, a graph that takes both as matrices, and the rows of a chunk.
+    """The names of the numeric, text and image columns, a graph that takes these as an array each, the rows of a chunk.
 
     To hand over dozens of columns one by one takes longer than all the arithmetic of a row.
     """
-    columns = model.input.items()
-    groups = [[name for name, tensor in columns if (tensor.dtype == "string") == text] for text in (False, True)]
-    groups = [names for names in groups if names]
+    encoding = encoding_of(model)
+    image = encoding.image
+    texts = {name for name, tensor in model.input.items() if tensor.dtype == "string"}
+    plain = [name for name in model.input if not image or name != image.name]
+    groups = [[name for name in plain if (name in texts) == text] for text in (False, True)]
+    groups = [names for names in [*groups, [image.name] if image else []] if names]
     reference: Callable[[], Any] = weakref.ref(model)  # see `_kept`
 
     def forward(matrices: Sequence[Any]) -> Any:
@@ -196,8 +226,10 @@ def _graph_of_columns(model: Any) -> tuple[list[list[str]], Any, int]:
         return reference()(batch, training=False)
 
     specs = [tf.TensorSpec((None, len(names)), model.input[names[0]].dtype) for names in groups]
+    if image:
+        specs[-1] = tf.TensorSpec((None, image.height, image.width, image.channels), model.input[image.name].dtype)
     graph = tf.function(forward, autograph=False).get_concrete_function(specs)
-    return groups, graph, _chunk_rows(model, encoding_of(model).width)
+    return groups, graph, _chunk_rows(model, encoding.width)
 
 
 def _of_numbers(model: Any, data: Any) -> np.ndarray:

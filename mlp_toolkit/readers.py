@@ -9,12 +9,13 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlp_toolkit import catalog, csv_files
+from mlp_toolkit import catalog, csv_files, image_files, images
 from mlp_toolkit.errors import UserError, listing
 from mlp_toolkit.files import reading, unique
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet", ".npz")
 FEW_ROWS = 64  # of a frame to predict for: work on each of its columns costs more than work on its values
+IMAGES = "images"  # the kind of a folder of them
 STREAMED = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")  # what can be read piece by piece
 
 
@@ -34,11 +36,14 @@ class Table:
         frame: One column of numbers (NaN where missing) or of text (None where missing) for each column of the file.
         fingerprint: SHA-256 of the file's bytes, or of the values of a bundled data set.
         notes: What was inferred on the way.
+        folder: Where paths of images in it count from; None where it is a folder of images itself, whose paths are
+            complete.
     """
 
     frame: pd.DataFrame
     fingerprint: str
     notes: tuple[str, ...] = ()
+    folder: Path | None = Path()
 
 
 def header(path: str | Path) -> list[str]:
@@ -49,6 +54,8 @@ def header(path: str | Path) -> list[str]:
     """
     file = Path(path)
     kind = suffix(file)
+    if kind == IMAGES:
+        return ["image"] if image_files.images_in(file).labels is None else ["image", "label"]
     if kind == ".parquet":
         from pyarrow import parquet
 
@@ -56,7 +63,7 @@ def header(path: str | Path) -> list[str]:
         with reading(file):
             return unique([str(name) for name in parquet.read_schema(file).names], file)
     if kind == ".npz":
-        return [name for name, _ in _npz_columns(file)]
+        return [name for name, _ in _npz_columns(file, [])]
     return csv_files.layout(file).names
 
 
@@ -68,13 +75,18 @@ def dataset_header(name: str) -> list[str]:
 def read(path: str | Path) -> Table:
     """Reads a CSV, TSV (also gzip), Parquet or NPZ file, or a folder of Parquet files in the order of their names.
 
+    A folder of images gives their paths in the column `image`, and in `label` the names of the folders in it where the
+    images lie in those.
+
     Raises:
         UserError: With file, line and remedy for everything that is wrong with it.
     """
     file = Path(path)
     kind = suffix(file)
+    if kind == IMAGES:
+        return _images(file)
     if file.is_dir():
-        return _folder(parquet_files(file))
+        return _folder(file)
     with reading(file):
         raw = file.read_bytes()
     fingerprint = hashlib.sha256(raw).hexdigest()
@@ -84,7 +96,7 @@ def read(path: str | Path) -> Table:
     if kind == ".parquet":
         frame = _parquet(raw, file)
     elif kind == ".npz":
-        frame = _npz(file)
+        frame = _npz(file, notes)
     else:
         if kind.endswith(".gz"):
             with reading(file):
@@ -92,17 +104,30 @@ def read(path: str | Path) -> Table:
         frame = csv_files.read(raw, file, notes)
     if not len(frame):
         raise UserError("the file has a header but no rows", place=str(file))
-    return Table(frame, fingerprint, tuple(notes))
+    return Table(frame, fingerprint, tuple(notes), file.parent)
 
 
-def _folder(files: list[Path]) -> Table:
+def _images(folder: Path) -> Table:
     import pandas as pd
 
+    found = image_files.images_in(folder)
+    columns = {"image": [str(path) for path in found.paths]}
+    if found.labels is not None:
+        columns["label"] = found.labels
+    names = "\0".join(path.relative_to(folder).as_posix() for path in found.paths)
+    fingerprint = hashlib.sha256(names.encode("utf-8", "surrogateescape")).hexdigest()
+    return Table(normalise(pd.DataFrame(columns)), fingerprint, tuple(found.notes), None)
+
+
+def _folder(folder: Path) -> Table:
+    import pandas as pd
+
+    files = parquet_files(folder)
     tables = [read(file) for file in files]
     for file, table in zip(files, tables, strict=True):
         _same_columns(file, list(table.frame.columns), files[0], list(tables[0].frame.columns))
     together = pd.concat([table.frame for table in tables], ignore_index=True)
-    return Table(normalise(together), one_fingerprint([table.fingerprint for table in tables]))
+    return Table(normalise(together), one_fingerprint([table.fingerprint for table in tables]), folder=folder)
 
 
 def parquet_files(path: str | Path) -> list[Path]:
@@ -170,7 +195,7 @@ def read_dataset(name: str) -> Table:
 
 
 def normalise(frame: pd.DataFrame) -> pd.DataFrame:
-    """Any data frame → columns of numbers or of text, as `Table` promises.
+    """Any data frame → columns of numbers or of text, as `Table` promises; columns of images stay as they are.
 
     Booleans become 0 and 1, dates become ISO text, categories become text.
 
@@ -262,6 +287,8 @@ def _objects(values: Any, name: str) -> Any:
         return np.array([float(v) if p else np.nan for v, p in zip(values, present, strict=True)])
     if kinds and all(issubclass(kind, datetime.date) for kind in kinds):
         return np.array([str(v) if p else None for v, p in zip(values, present, strict=True)], object)
+    if any(not issubclass(kind, str) for kind in kinds) and all(map(images.is_cell, values[present])):
+        return images.with_texts(values, present)
     odd = [kind for kind in kinds if not issubclass(kind, str | bytes | bool | int | float | np.generic)]
     if odd:
         raise UserError(
@@ -275,7 +302,7 @@ def _objects(values: Any, name: str) -> Any:
 
 
 def suffix(file: Path) -> str:
-    """The kind of a file by its name: one of `SUFFIXES`; a folder of Parquet files counts as .parquet.
+    """The kind of a file by its name: one of `SUFFIXES`; a folder counts as .parquet, or `IMAGES`.
 
     Raises:
         UserError: It is none of them.
@@ -283,7 +310,13 @@ def suffix(file: Path) -> str:
     if file.is_dir():
         if parquet_files(file):
             return ".parquet"
-        raise UserError("a folder without .parquet files", place=str(file), allowed=SUFFIXES)
+        if image_files.holds_images(file):
+            return IMAGES
+        raise UserError(
+            "a folder with neither .parquet files nor images",
+            place=str(file),
+            allowed=(*SUFFIXES, *image_files.SUFFIXES),
+        )
     name = file.name.lower()
     for known in sorted(SUFFIXES, key=len, reverse=True):
         if name.endswith(known):
@@ -302,8 +335,12 @@ def _parquet(raw: bytes, file: Path) -> pd.DataFrame:
     return normalise(frame)
 
 
-def _npz_columns(file: Path) -> list[tuple[str, Any]]:
-    """Columns of an NPZ file: a one-dimensional array is a column, others give one column for each value of a row."""
+def _npz_columns(file: Path, notes: list[str]) -> list[tuple[str, Any]]:
+    """Columns of an NPZ file.
+
+    An array of one dimension is a column; so are images, (rows, height, width) or (rows, height, width, 1 or 3).
+    Others give one column for each value of a row.
+    """
     import numpy as np
 
     with reading(file), np.lib.npyio.NpzFile(io.BytesIO(file.read_bytes())) as archive:
@@ -318,16 +355,24 @@ def _npz_columns(file: Path) -> list[tuple[str, Any]]:
         if array.ndim == 1:
             columns.append((name, array))
             continue
+        if array.dtype.kind in "iufb" and (array.ndim == 3 or (array.ndim == 4 and array.shape[3] in (1, 3))):
+            columns.append((name, images.as_cells(array)))
+            continue
+        if array.ndim > 2:
+            notes.append(
+                f"{name}: {array.shape} are no images, (rows, height, width) or (rows, height, width, 1 or 3); "
+                f"read as {math.prod(array.shape[1:]):,} plain columns"
+            )
         for index in np.ndindex(*array.shape[1:]):
             columns.append((f"{name}_" + "_".join(map(str, index)), array[(slice(None), *index)]))
     unique([name for name, _ in columns], file)
     return columns
 
 
-def _npz(file: Path) -> pd.DataFrame:
+def _npz(file: Path, notes: list[str]) -> pd.DataFrame:
     import pandas as pd
 
-    columns = _npz_columns(file)
+    columns = _npz_columns(file, notes)
     with reading(file):
         frame = pd.DataFrame(
             {name: array if array.dtype.kind in "iufM" else array.astype(object) for name, array in columns}, copy=False

@@ -63,8 +63,24 @@ def load(path: str | Path, overrides: Mapping[str, Any] | None = None) -> Resolv
     """
     file = find(path)
     chain = _chain(file)
-    given = _overrides(overrides or {}, file.parent)
-    layers = [*chain, *given]
+    return _resolved([*chain, *_overrides(overrides or {}, file.parent)], file)
+
+
+def of_arguments(arguments: Mapping[str, tuple[str, Any]], who: str) -> Resolved:
+    """The recipe that the arguments of a call make up, for rows that are in memory: there is no file.
+
+    Args:
+        arguments: The dotted key and the value that each argument stands for, by the argument's name.
+        who: Names what was called, in messages.
+
+    Raises:
+        UserError: With the argument of everything that is wrong.
+    """
+    layers = [_layer("argument", f"{who}: {name}", *given, Path.cwd()) for name, given in arguments.items()]
+    return _resolved([*layers, _layer("argument", who, "name", who, Path.cwd())], Path(who), spec.IN_MEMORY)
+
+
+def _resolved(layers: list[Layer], file: Path, context: str | None = None) -> Resolved:
     task = _lookup(layers, ("task",))
     preset = _lookup(layers, ("preset",))
     base = _shipped_layers(task, preset, layers)
@@ -74,7 +90,7 @@ def load(path: str | Path, overrides: Mapping[str, Any] | None = None) -> Resolv
         origins[("name",)] = Origin("file name", file.name)
     _table_values(values, origins)
     values = _in_order(values, spec.Recipe)
-    checked = findings.check(values, file, [*(layer for layer in base if layer.places), *layers])
+    checked = findings.check(values, file, [*(layer for layer in base if layer.places), *layers], context)
     return Resolved(checked, {key: values[key] for key in spec.Recipe.model_fields}, origins, file)
 
 
@@ -171,11 +187,17 @@ def _overrides(overrides: Mapping[str, Any], folder: Path) -> list[Layer]:
         place = f"-o {shorten(str(dotted))}"
         if keys[0] == "extends":
             raise UserError("extends stands in a recipe file, not in an override", place=place)
-        nested = from_python(overrides[dotted], place)
-        for key in reversed(keys):
-            nested = {key: nested}
-        layers.append(Layer("override", place, _rooted(nested, folder), {}, keys))
+        layers.append(_layer("override", place, str(dotted), overrides[dotted], folder))
     return layers
+
+
+def _layer(kind: str, place: str, dotted: str, value: Any, folder: Path) -> Layer:
+    """One value given in Python."""
+    keys = tuple(dotted.split("."))
+    nested = from_python(value, place)
+    for key in reversed(keys):
+        nested = {key: nested}
+    return Layer(kind, place, _rooted(nested, folder), {}, keys)
 
 
 def _under(folder: Path, name: str) -> str:

@@ -52,7 +52,7 @@ def write(directory: Path, record: Mapping[str, Any]) -> Path:
         environment = json.loads((directory / "environment.json").read_text("utf-8"))
     except FileNotFoundError as error:
         raise UserError("the run lacks a file", place=str(error.filename)) from None
-    notes = [line[2:] for line in recipe.splitlines() if line.startswith("# ")][1:]
+    notes = [line[2:] for line in recipe.splitlines() if line.startswith("# ")][1:] + record.get("notes", [])
     rows, seconds = record["rows"], record["seconds"]
     lead = (
         f"{record['task']}, trained on {rows['train']:,} rows for {record['epochs']} epochs in {seconds['fit']:.1f} s; "
@@ -65,7 +65,7 @@ def write(directory: Path, record: Mapping[str, Any]) -> Path:
         "<h2>Scores</h2>" + scores_table(record),
         "<h2>Learning</h2>" + learning,
         "<h2>Test rows</h2>" + "".join(_picture(draw) for draw in _test_pictures(record["task"], predictions)),
-        "<h2>What was inferred from the data</h2><ul>" + "".join(f"<li>{html.escape(n)}</li>" for n in notes) + "</ul>",
+        "<h2>What was inferred and done</h2><ul>" + "".join(f"<li>{html.escape(n)}</li>" for n in notes) + "</ul>",
         f"<h2>Recipe, every value</h2><pre>{html.escape(recipe)}</pre>",
         f"<h2>Environment</h2><pre>{html.escape(json.dumps(environment, indent=2))}</pre>",
     ]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mlp_toolkit import (
+    images,
     prediction,
     sources,
 )
@@ -38,7 +39,7 @@ def describe(spec: Recipe, data: Dataset | Stream) -> str:
     rows = ", ".join(f"{data.counts[part]:,} {part}" for part in PARTS)
     kinds = ", ".join(
         f"{len(found)} {kind}"
-        for kind in ("numeric", "categorical", "date", "ignore")
+        for kind in ("numeric", "categorical", "date", "image", "ignore")
         if (found := data.kinds.of(kind))
     ).replace("ignore", "ignored")
     lines = [f"{spec.name}: {spec.task}, {data.encoding.width} encoded inputs, {data.target.n_outputs} outputs"]
@@ -61,6 +62,9 @@ def _resolved_text(resolved: Resolved, data: Dataset | Stream) -> str:
     values = json.loads(json.dumps(resolved.values))
     values["data"]["features"] = dict(data.kinds.by_column)
     values["data"]["stream"] = isinstance(data, Stream)
+    if image := data.encoding.image:
+        color = next(name for name, channels in images.CHANNELS.items() if channels == image.channels)
+        values["data"]["images"] = {"size": [image.height, image.width], "color": color}
     if data.target.classes:
         values["data"]["classes"] = list(data.target.classes)
     notes = "".join(f"# {line}\n" for line in describe(resolved.spec, data).splitlines())

@@ -26,6 +26,8 @@ from mlp_toolkit import (
     storage,
     streaming,
     targets,
+    tracking,
+    warm_start,
 )
 from mlp_toolkit.checkpoint import Checkpoint
 from mlp_toolkit.dataset import Dataset
@@ -65,6 +67,7 @@ def run(
     started = time.monotonic()
     say = progress.speaker(verbose)
     resolved = recipe.load(recipe_file, overrides)
+    tracking.check(resolved.spec)
     directory = _directory(out, resolved.spec.name, resume)
     if resume and (directory / "metrics.json").is_file():
         say(f"{directory}: this run is complete already")
@@ -74,21 +77,40 @@ def run(
         data: Dataset | Stream = streaming.load(resolved.spec, str(recipe_file), directory)
     else:
         data = dataset.load(resolved.spec, str(recipe_file))
+    warm = resolved.spec.model.warm_start
+    source = warm_start.read(warm) if warm else None
+    if source:
+        data = warm_start.with_encoding_of(source, data)
     say(describe(resolved.spec, data))
-    checkpoint = Checkpoint(directory / "checkpoint.h5", resolved, data)
+    checkpoint = Checkpoint(
+        directory / "checkpoint.h5", resolved, data, lambda state: write_history(directory, state.history)
+    )
     earlier = checkpoint.read() if resume else None
     write_beginning(directory, resolved, data)
 
-    model, state, seconds = fitting.fitted(resolved.spec, data, checkpoint=checkpoint, earlier=earlier, verbose=verbose)
-    storage.save(model, directory / "model.h5")
-    write_history(directory, state.history)
-    scores = _evaluate(directory, model, resolved.spec, data)
-    record: dict[str, Any] = {"task": resolved.spec.task, **scores}
-    record |= {"best_epoch": state.best_epoch, "epochs": state.epochs, "rows": data.counts}
-    record |= {"seconds": {"fit": seconds, "total": time.monotonic() - started}, "engine": state.engine}
-    report.write(directory, record)
-    streaming.forget(directory)
-    write_text(directory / "metrics.json", json.dumps(record, indent=2) + "\n")  # last: its presence says "complete"
+    with tracking.tracked(resolved, directory) as (callbacks, tell):
+        model, state, seconds, notes = fitting.fitted(
+            resolved.spec,
+            data,
+            earlier=earlier,
+            source=source,
+            callbacks=callbacks,
+            after_epoch=checkpoint.write,
+            verbose=verbose,
+        )
+        for note in notes:
+            say(note)
+        storage.save(model, directory / "model.h5")
+        write_history(directory, state.history)
+        scores = _evaluate(directory, model, resolved.spec, data)
+        record: dict[str, Any] = {"task": resolved.spec.task, **scores}
+        record |= {"best_epoch": state.best_epoch, "epochs": state.epochs, "rows": data.counts}
+        record |= {"seconds": {"fit": seconds, "total": time.monotonic() - started}, "engine": state.engine}
+        record["notes"] = notes
+        report.write(directory, record)
+        streaming.forget(directory)
+        write_text(directory / "metrics.json", json.dumps(record, indent=2) + "\n")  # last: it says "complete"
+        tell(record)
     finished = Run(directory)
     say(summary(finished.metrics))
     return finished

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationInfo,
+    model_validator,
+)
 
 from mlp_toolkit import catalog, words
 from mlp_toolkit.errors import shorten
 
 Task = Literal["regression", "binary", "multilabel", "multiclass"]
+IN_MEMORY = "in memory"  # the context in which recipes of rows that no file holds are checked
 TASKS: tuple[Task, ...] = ("regression", "binary", "multilabel", "multiclass")
 
 
@@ -64,13 +75,18 @@ Label = str | bool | int | float
 
 
 class Split(Part):
-    """Shares of the rows, or files of their own."""
+    """Shares of the rows, or files of their own; of rows in memory a part may have none."""
 
-    validation: Share
-    test: Share
+    validation: Share | None
+    test: Share | None
 
     @model_validator(mode="after")
-    def _rows_left(self) -> Split:
+    def _rows_left(self, info: ValidationInfo) -> Split:
+        for part in ("validation", "test"):
+            if getattr(self, part) is None and info.context != IN_MEMORY:
+                raise words.refuse(
+                    "a recipe needs rows for it", at=(part,), allowed="a share of the rows between 0 and 1, or a file"
+                )
         shares = [share for share in (self.validation, self.test) if isinstance(share, float)]
         if sum(shares) >= 1:
             raise words.refuse("validation and test take all rows: none are left to train on", allowed="a sum below 1")
@@ -116,8 +132,9 @@ class Data(Part):
     stream: Literal["auto"] | bool
 
     @model_validator(mode="after")
-    def _one_source(self) -> Data:
-        if (self.path is None) == (self.dataset is None):
+    def _one_source(self, info: ValidationInfo) -> Data:
+        given = (self.path is not None) + (self.dataset is not None)
+        if given != (0 if info.context == IN_MEMORY else 1):
             raise words.refuse(
                 "exactly one of path and dataset says where the rows come from", allowed="path or dataset"
             )
@@ -126,6 +143,11 @@ class Data(Part):
             raise words.refuse("unknown dataset", at=("dataset",), allowed=list(known))
         if len(set(self.targets)) != len(self.targets):
             raise words.refuse("a target is named twice", at=("target",), allowed="different columns")
+        kinds = list(self.features.values()) if isinstance(self.features, dict) else []
+        if kinds.count("image") > 1:
+            raise words.refuse("two columns are images", at=("features",), allowed="one image column at most")
+        if "image" in kinds and self.stream is True:
+            raise words.refuse("rows with images are not streamed", at=("stream",), allowed="auto or false")
         return self
 
     @property
@@ -251,6 +273,8 @@ class Schedule(Part):
     def _warmup_fits(self) -> Schedule:
         if self.warmup is not None and self.name == "one_cycle":
             raise words.refuse("one_cycle has a warm-up of its own: it rises over 30 % of the steps", at=("warmup",))
+        if self.warmup is not None and self.name == "reduce_on_plateau":
+            raise words.refuse("reduce_on_plateau starts from the full rate", at=("warmup",), allowed="null")
         return self
 
 
@@ -311,6 +335,24 @@ class Recipe(Part):
         _one_of("auto, or a list of metrics"),
     ]
     tune: Annotated[Any, BeforeValidator(_not_yet)]
+
+    @model_validator(mode="after")
+    def _stages_fit_the_epochs(self) -> Recipe:
+        schedule, warm, epochs = self.train.schedule, self.model.warm_start, self.train.epochs
+        if schedule and schedule.warmup and schedule.warmup >= epochs:
+            raise words.refuse(
+                f"the warm-up would take all {epochs} epochs",
+                at=("train", "schedule", "warmup"),
+                allowed=f"below {epochs}",
+            )
+        lowered = warm and warm.freeze and warm.unfreeze_after and warm.lower_rate < 1
+        if lowered and schedule and schedule.name == "reduce_on_plateau":
+            raise words.refuse(
+                "two things would lower the rate: reduce_on_plateau, and the warm start when its layers are unfrozen",
+                at=("train", "schedule"),
+                remedy="Take another schedule, or model.warm_start.lower_rate: 1.",
+            )
+        return self
 
     @model_validator(mode="after")
     def _parts_fit_the_task(self) -> Recipe:

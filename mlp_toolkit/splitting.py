@@ -8,7 +8,7 @@ import numpy as np
 
 from mlp_toolkit import cells
 from mlp_toolkit.errors import UserError
-from mlp_toolkit.spec import Recipe
+from mlp_toolkit.spec import Recipe, Split
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,6 +48,36 @@ def split_rows(
     if recipe.task in ("binary", "multiclass"):
         _check_classes(values, parts, notes)
     return {part: np.sort(rows) for part, rows in parts.items()}
+
+
+def hold_out(recipe: Recipe, values: np.ndarray, *, least: int, notes: list[str]) -> dict[str, np.ndarray]:
+    """Positions of training and validation rows, for callers who test on rows of their own: no row is for that here.
+
+    Args:
+        recipe: Says which share is for validation, or null.
+        values: (rows, outputs) as `Dataset.values`; each class keeps a row to train on.
+        least: Where the share comes to fewer rows than these, 1 or more, all are trained on.
+        notes: What there is to say is added.
+
+    Raises:
+        UserError: The recipe gives no share.
+    """
+    split, rows = recipe.data.split, np.arange(len(values))
+    share = split.validation if isinstance(split, Split) else ""
+    if isinstance(share, str):
+        raise UserError(
+            "data.split: rows in memory are split by a share alone", found=split, allowed="a number between 0 and 1"
+        )
+    train, held_out = rows, rows[:0]
+    if share is not None and least <= max(1, round(share * len(rows))) < len(rows):
+        train, held_out = _take(rows, share, _strata(recipe.task, values), recipe.seed, "validation")
+        if recipe.task in ("binary", "multiclass"):
+            lost = ~np.isin(values[held_out, 0], values[train, 0])
+            train, held_out = np.concatenate([train, held_out[lost]]), held_out[~lost]
+    if not len(held_out):
+        why = "as asked" if share is None else f"{share:g} of {len(rows)} rows are too few to choose an epoch by"
+        notes.append(f"no validation rows: {why}; the epoch with the lowest training loss is taken")
+    return {"train": np.sort(train), "validation": np.sort(held_out), "test": rows[:0]}
 
 
 def split_by_column(column: pd.Series[Any], rows: np.ndarray, name: str) -> dict[str, np.ndarray]:

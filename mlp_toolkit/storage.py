@@ -18,12 +18,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mlp_toolkit import archives
 from mlp_toolkit.errors import UserError, shorten
 from mlp_toolkit.files import atomic
 from mlp_toolkit.strangers import (
     check_classes,
     check_datasets,
     check_shadow,
+    datasets,
     existing,
     h5_path,
     json_of,
@@ -93,7 +95,7 @@ def check_target(model: Any, path: str | Path) -> Path:
 
 
 def load(path: str | Path) -> Any:
-    """Loads a model from an HDF5 file, ready to predict and to go on training where it stopped.
+    """Loads a model from an HDF5 file or a `.keras` archive, ready to predict and to go on training where it stopped.
 
     The file's structure is checked first: only known Keras classes, nothing that could run code or read other files,
     nothing larger in memory than in the file. Files of Keras 1 and 2 give a model to predict with, not compiled.
@@ -107,23 +109,26 @@ def load(path: str | Path) -> Any:
     Raises:
         UserError: Not a model file, damaged, or it holds something that is refused.
     """
-    from mlp_toolkit import layers  # noqa: F401  (registers our layers with Keras)
+    from mlp_toolkit import calibration, schedules  # noqa: F401  (registers them and our layers with Keras)
     from mlp_toolkit.startup import keras
 
     file_path = existing(path)
+    if file_path.suffix == ".keras":
+        with _rebuilding(file_path):
+            model = archives.load(file_path)
+        _check_finite(model, file_path)
+        return model
     with opened(file_path) as file:
         config = model_config(file, file_path)
         check_classes(config, file_path)
         check_datasets(file, file_path)
         with _rebuilding(file_path):
-            check_shadow(config, file, file_path)
+            held = sum(int(item.size) for _, item in datasets(file["model_weights"]))
+            check_shadow(config, held, names_in(file["model_weights"], "layer_names"), file_path)
     with _rebuilding(file_path), _quiet_saving():
         model = keras.models.load_model(str(file_path), compile=False, safe_mode=True)
     with opened(file_path) as file:
-        if not all(np.isfinite(variable.numpy()).all() for variable in model.weights):
-            raise UserError(
-                "the weights hold NaN or infinity: the training that wrote them diverged", place=str(file_path)
-            )
+        _check_finite(model, file_path)
         with _rebuilding(file_path):
             compile_config = _compile_config(file, file_path)
             if compile_config is not None:
@@ -133,6 +138,11 @@ def load(path: str | Path) -> Any:
                 for index, variable in enumerate(_random_states(model)):
                     variable.assign(file[OWN_GROUP][f"random_state_{index}"][()])
     return model
+
+
+def _check_finite(model: Any, path: Path) -> None:
+    if not all(np.isfinite(variable.numpy()).all() for variable in model.weights):
+        raise UserError("the weights hold NaN or infinity: the training that wrote them diverged", place=str(path))
 
 
 @contextlib.contextmanager
@@ -153,7 +163,7 @@ def inspect(path: str | Path) -> dict[str, Any]:
         `format`, `keras_version`, `size` in bytes, `layers` (name, class, weights and parameters of each),
         `parameters`, `inputs`, `target`, `loss`, `optimizer`, `learning_rate`, `refused`.
     """
-    file_path = existing(path)
+    file_path = existing(h5_path(path))
     with opened(file_path) as file:
         config = model_config(file, file_path)
         version = file.attrs.get("keras_version", "unknown")

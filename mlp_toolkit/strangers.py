@@ -27,6 +27,11 @@ REFUSED = ("Lambda", "TorchModuleWrapper", "TFSMLayer", "JaxLayer", "FlaxLayer")
 PLAIN = ("__tuple__", "__keras_tensor__", "Functional", "Sequential", "Model", "DTypePolicy", "DTypePolicyMap")
 
 
+def model_path(path: str | Path) -> Path:
+    """The path of a file to read, which must end in .h5, .hdf5 or .keras."""
+    return Path(path) if Path(path).suffix == ".keras" else h5_path(path)
+
+
 def h5_path(path: str | Path) -> Path:
     """The path, which must end in .h5 or .hdf5."""
     target = Path(path)
@@ -37,7 +42,7 @@ def h5_path(path: str | Path) -> Path:
 
 def existing(path: str | Path) -> Path:
     """The path of a model file that is there."""
-    target = h5_path(path)
+    target = model_path(path)
     if not target.is_file():
         raise UserError("no such file", place=str(path))
     return target
@@ -53,14 +58,14 @@ def opened(path: Path) -> Iterator[h5py.File]:
     except OSError as error:
         raise UserError(f"not an HDF5 file, or damaged: {shorten(str(error))}", place=str(path)) from None
     with file:
-        _check_links(file, path)
+        check_links(file, path)
         try:
             yield file
         except (OSError, RuntimeError, KeyError) as error:
             raise UserError(f"damaged: {shorten(str(error))}", place=str(path)) from None
 
 
-def _check_links(file: h5py.File, path: Path) -> None:
+def check_links(file: h5py.File, path: Path) -> None:
     """Only groups and datasets within the file: no soft or external links, no external storage."""
     import h5py
 
@@ -106,8 +111,15 @@ def check_datasets(file: h5py.File, path: Path) -> None:
         raise UserError("refused: the same array is listed more than once", place=str(path))
 
 
-def check_shadow(config: Any, file: h5py.File, path: Path) -> None:
-    """Builds the model without its weights, to see which it asks for, and in which order: the file must hold them."""
+def check_shadow(config: Any, held: int, listed: list[str] | None, path: Path) -> None:
+    """Builds the model without its weights, to see which it asks for, and in which order: the file must hold them.
+
+    Args:
+        config: The architecture.
+        held: How many numbers the file holds.
+        listed: The layers in the order in which the file lists their weights; None where weights stand under names.
+        path: The file's path.
+    """
     from mlp_toolkit.startup import keras
 
     layers = sum(len(node["layers"]) for node in all_mappings(config) if isinstance(node.get("layers"), list))
@@ -128,10 +140,8 @@ def check_shadow(config: Any, file: h5py.File, path: Path) -> None:
     with ThreadPoolExecutor(1) as thread:
         own, asked = thread.submit(build).result()
     # Keras gives weights to layers by their place in a list: a list in another order would swap them in silence.
-    listed = names_in(file["model_weights"], "layer_names")
-    if sorted(listed) == sorted(own) and listed != own:
+    if listed is not None and sorted(listed) == sorted(own) and listed != own:
         raise UserError("refused: the file lists its layers in another order than the model", place=str(path))
-    held = sum(int(item.size) for _, item in datasets(file["model_weights"]))
     if asked > held:
         raise UserError(f"the model has {asked:,} weights, the file holds {held:,} of them", place=str(path))
 

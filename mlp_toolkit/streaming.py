@@ -124,6 +124,8 @@ def wanted(recipe: Recipe) -> bool:
     suffix = readers.suffix(Path(data.path)) if data.path else ""
     if data.stream is True and not suffix.endswith(readers.STREAMED):
         raise UserError("data.stream: only Parquet and CSV files are streamed", place=str(data.path or data.dataset))
+    if isinstance(data.features, dict) and "image" in data.features.values():
+        return False
     if data.stream != "auto" or not suffix.endswith(readers.STREAMED):
         return data.stream is True
     if suffix == ".parquet":
@@ -284,8 +286,8 @@ def _frames(
         begin += len(frame)
         part_of = np.full(len(frame), PARTS.index(group.part) if group.part else 0, np.int8)
         if not group.part and isinstance(split, Split):
-            test = 0.0 if data.test_path or isinstance(split.test, str) else split.test
-            validation = 0.0 if isinstance(split.validation, str) else split.validation
+            test = split.test if isinstance(split.test, float) and not data.test_path else 0.0
+            validation = split.validation if isinstance(split.validation, float) else 0.0
             drawn = chances.random(len(frame))
             part_of[drawn < test + validation] = PARTS.index("validation")
             part_of[drawn < test] = PARTS.index("test")
@@ -317,4 +319,12 @@ def _look(recipe: Recipe, groups: Sequence[Group]) -> tuple[Kinds, int]:
     if not sum(map(len, looked)):
         raise UserError(f"the target {listing(recipe.data.targets)} has no value in {len(chosen)} row groups looked at")
     frame = readers.normalise(pd.concat(looked, ignore_index=True))
-    return dataset.column_kinds(recipe, frame), len(frame)
+    source = Path(str(recipe.data.path))
+    table = readers.Table(frame, "", folder=source if source.is_dir() else source.parent)
+    kinds = dataset.column_kinds(recipe, dataset.rooted(table, recipe.data))
+    for name in kinds.of("image"):
+        raise UserError(
+            f"column {name!r} holds images: rows with images are not streamed",
+            remedy="Say data.stream: false, or leave the column out: features: {" + name + ": ignore}.",
+        )
+    return kinds, len(frame)

@@ -152,7 +152,7 @@ def _augment(settings: spec.Augmentation, shape: tuple[int, ...], X: Any, seed: 
         raise UserError(
             f"brightness is for pixels from 0 upwards, and X holds {least:g}", place="fit: augmentation.brightness"
         )
-    from mlp_toolkit import augmentation as augmentation_layer
+    import mlp_toolkit.augmentation as augmentation_layer
 
     layer = augmentation_layer.from_spec(settings, highest)
     size = (*images.shape[1:3], images.shape[3] if images.ndim == 4 else 1)
@@ -245,7 +245,8 @@ class _Keeper(keras.callbacks.Callback):
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
         # All in one call, which takes a tenth of the time of reading them one by one.
         held = variables(self.model)
-        self.copied = tf.function(lambda: [tf.identity(variable.value) for variable in held], autograph=False)
+        copy = tf.function(lambda: [tf.identity(variable.value) for variable in held], autograph=False)
+        self.copied = copy.get_concrete_function()  # else TensorFlow would warn of it in a loop of trainings
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         logs = {name: float(value) for name, value in (logs or {}).items()}

@@ -120,7 +120,7 @@ def check_sample_weight(sample_weight: Any, rows: int) -> np.ndarray | None:
     if not np.isfinite(weights).all() or (weights < 0).any():
         raise UserError(f"sample_weight must hold numbers of 0 or more; row {_first_bad(weights)} does not")
     if not weights.any():
-        raise UserError("all sample weights are 0")
+        raise UserError("all sample weights are zero")
     return weights
 
 

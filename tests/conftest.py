@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, settings
 from sklearn import datasets
 
 import mlp_toolkit as mt
+from mlp_toolkit import cli
 
 # A busy machine is no failure. CI draws the same examples every time; at home new ones are looked for.
 settings.register_profile("home", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -63,6 +64,20 @@ def folder(tmp_path_factory: pytest.TempPathFactory, people: pd.DataFrame) -> Pa
 def runs(folder: Path) -> dict[str, mt.Run]:
     """A finished run of each task."""
     return {task: mt.run(folder / f"{task}.yaml", out=folder / "runs" / task, verbose=0) for task in RECIPES}
+
+
+@pytest.fixture
+def call(capsys, monkeypatch):
+    """Runs the program in this process: exit code, standard output, standard error."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["mlp-toolkit", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        out, err = capsys.readouterr()
+        return ended.value.code or 0, out, err
+
+    return run
 
 
 def python(code: str, *arguments: object, cwd: Path | None = None) -> str:

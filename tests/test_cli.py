@@ -11,23 +11,7 @@ import pandas as pd
 import pytest
 from sklearn import metrics
 
-from mlp_toolkit import cli
-
 PROGRAM = [sys.executable, "-m", "mlp_toolkit"]
-
-
-@pytest.fixture
-def call(capsys, monkeypatch):
-    """Runs the program in this process: exit code, standard output, standard error."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["mlp-toolkit", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        out, err = capsys.readouterr()
-        return ended.value.code or 0, out, err
-
-    return run
 
 
 @pytest.mark.parametrize(
@@ -197,7 +181,7 @@ def test_ctrl_c_leaves_no_half_written_model_and_a_run_to_go_on_with(folder, tmp
     assert process.returncode == 130
     assert "--resume" in err
     assert "Traceback" not in err
-    assert {path.name for path in out.iterdir()} <= {"recipe.yaml", "environment.json", "checkpoint.h5"}
+    assert {path.name for path in out.iterdir()} <= {"recipe.yaml", "environment.json", "checkpoint.h5", "history.csv"}
 
 
 def test_recipes_lists_what_ships(call):

@@ -176,11 +176,22 @@ def test_names_must_be_different_as_text():
 
 def test_npz_gives_a_column_for_each_value_of_a_row(tmp_path):
     file = tmp_path / "a.npz"
-    np.savez(
-        file, X=np.arange(8).reshape(2, 2, 2), y=np.array(["a", "b"]), big=np.array([1, 2], ">f8"), yes=[True, False]
-    )
-    assert readers.header(file) == ["X_0_0", "X_0_1", "X_1_0", "X_1_1", "y", "big", "yes"]
+    np.savez(file, X=np.arange(8).reshape(2, 4), y=np.array(["a", "b"]), big=np.array([1, 2], ">f8"), yes=[True, False])
+    assert readers.header(file) == ["X_0", "X_1", "X_2", "X_3", "y", "big", "yes"]
     assert rows(file) == [[0, 1, 2, 3, "a", 1, 1], [4, 5, 6, 7, "b", 2, 0]]
+
+
+def test_npz_arrays_of_images_are_one_column_and_others_are_not(tmp_path):
+    grey, rgb, deep = np.arange(24).reshape(2, 3, 4), np.ones((2, 3, 4, 3)), np.ones((2, 3, 4, 2))
+    np.savez(tmp_path / "a.npz", grey=grey, rgb=rgb)
+    frame = readers.read(tmp_path / "a.npz").frame
+    assert readers.header(tmp_path / "a.npz") == list(frame) == ["grey", "rgb"]
+    np.testing.assert_array_equal(frame["grey"][1], grey[1])
+    assert frame["rgb"][0].shape == (3, 4, 3)
+    np.savez(tmp_path / "b.npz", deep=deep)
+    table = readers.read(tmp_path / "b.npz")
+    assert len(table.frame.columns) == 24
+    assert "24 plain columns" in table.notes[0]
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,7 @@ def test_an_epoch_holds_every_training_row_once_with_its_target_and_weight(lake,
     epochs, held_out = [], []
     for data in (dataset.load(wanted), streaming.load(wanted, "recipe", tmp_path)):
         network = build_mlp(task, n_features=data.encoding.width, n_outputs=data.target.n_outputs)
-        rows, validation = feeding.rows_of(network, data, wanted)
+        rows, validation, _ = feeding.rows_of(network, data, wanted)
         held_out.append([np.asarray(array) for array in next(validation.blocks(0))])
         epochs.append([[np.asarray(array) for array in block] for block in rows.blocks(3)])
     sizes = [len(block[0]) for block in epochs[1]]
@@ -108,7 +108,7 @@ def test_rows_kept_on_disk_are_those_that_were_encoded(lake, tmp_path, monkeypat
         data = streaming.load(wanted, "recipe", tmp_path)
         assert (data.spool is None) == (room == 0)
         assert any("temporary file" in note for note in data.notes) == (room > 0)
-        rows, _ = feeding.rows_of(build_mlp("binary", n_features=data.encoding.width), data, wanted)
+        rows, _, _ = feeding.rows_of(build_mlp("binary", n_features=data.encoding.width), data, wanted)
         epochs.append([[np.asarray(array) for array in block] for number in range(3) for block in rows.blocks(number)])
         rows.close()
     for kept, made in zip(*epochs, strict=True):

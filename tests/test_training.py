@@ -390,7 +390,7 @@ def test_data_that_does_not_fit_is_refused_before_training(task: str, x: Any, y:
         ("binary", {"class_weight": {"0": 1.0, "1": 1.0}}, ["class_weight"]),
         ("regression", {"sample_weight": -WEIGHTS}, ["sample_weight", "row 0"]),
         ("regression", {"sample_weight": WEIGHTS[:3]}, ["sample_weight", "(3,)"]),
-        ("regression", {"sample_weight": np.zeros(50)}, ["all sample weights are 0"]),
+        ("regression", {"sample_weight": np.zeros(50)}, ["all sample weights are zero"]),
         ("regression", {"validation_data": X}, ["(X, y)"]),
         ("regression", {"validation_data": (X,)}, ["(X, y)"]),
         ("regression", {"validation_data": (X[:0], VALUES[:0])}, ["validation X has no rows"]),

@@ -89,7 +89,7 @@ def test_sample_weights_may_be_a_column(shape: tuple[int, ...]) -> None:
         (np.ones((2, 3)), r"\(2, 3\)"),
         ([1, 1, 1, -1, 1, 1], "row 3"),
         ([1, np.nan, 1, 1, 1, 1], "row 1"),
-        (np.zeros(6), "all sample weights are 0"),
+        (np.zeros(6), "all sample weights are zero"),
         (["a"] * 6, "one number"),
         ([None] * 6, "row 0"),
     ],

@@ -1,0 +1,147 @@
+"""Probabilities are put right after training, inside the model file."""
+
+from __future__ import annotations
+
+import json
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import python
+from sklearn.linear_model import LogisticRegression
+
+import mlp_toolkit as mt
+from mlp_toolkit import calibration
+
+
+def sigmoid(z):
+    return 1 / (1 + np.exp(-z))
+
+
+@pytest.fixture(scope="module")
+def chances():
+    """True logits of 20,000 rows with 4 outputs, and labels drawn by them."""
+    random = np.random.default_rng(0)
+    logits = random.normal(-1, 1.5, (20_000, 4))
+    return logits, (random.random(logits.shape) < sigmoid(logits)).astype(float)
+
+
+def test_slope_and_offset_are_those_of_scikit_learns_logistic_regression(chances):
+    logits, y = (np.tile(array[:, :1], (20, 1)) for array in chances)  # so many rows that no prior counts
+    shifted = 0.5 * logits + 1.2  # unsure, and too high
+    found = calibration.fitted(y, sigmoid(shifted), softmax=False)
+    reference = LogisticRegression(C=np.inf).fit(shifted, y[:, 0])
+    assert found.slope == pytest.approx(reference.coef_[0, 0], abs=0.02)
+    assert found.offset[0] == pytest.approx(reference.intercept_[0], abs=0.03)
+    assert found.after < found.before
+
+
+def test_weights_of_classes_are_undone_without_any_row_to_learn_from():
+    """With weight w of the positive class, odds come out w times as high."""
+    for by_class, expected in (
+        (np.array([1.0, 9.0]), [-np.log(9)]),
+        (np.array([[1.0, 9.0], [0.5, 2.0]]), [-np.log(9), -np.log(4)]),
+        (np.array([1.0, 2.0, 4.0]), [0, -np.log(2), -np.log(4)]),
+    ):
+        outputs = len(expected)
+        softmax = by_class.ndim == 1 and outputs == 3
+        no_rows = np.zeros((1, outputs)), np.full((1, outputs), 1 / max(outputs, 2))
+        found = calibration.fitted(*no_rows, softmax=softmax, weights=np.full(1, 1e-9), by_class=by_class)
+        assert found.slope == pytest.approx(1, abs=0.2)
+        np.testing.assert_allclose(found.offset, expected, atol=0.2)
+
+
+def test_probabilities_of_several_classes_are_put_right(chances):
+    random = np.random.default_rng(1)
+    logits = random.normal(0, 1.5, (20_000, 3))
+    p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    y = np.eye(3)[[random.choice(3, p=row) for row in p]]
+    weights = np.array([1.0, 3.0, 6.0])
+    weighted = p * weights / (p * weights).sum(axis=1, keepdims=True)
+    found = calibration.fitted(y, weighted, softmax=True, by_class=weights)
+    layer = calibration.Calibration(found.slope, found.offset, softmax=True)
+    np.testing.assert_allclose(layer(weighted.astype(np.float32)).numpy(), p, atol=0.02)
+
+
+def test_probabilities_that_are_right_stay_as_they_are(chances):
+    logits, y = chances
+    found = calibration.fitted(y, sigmoid(logits), softmax=False)
+    layer = calibration.Calibration(found.slope, found.offset, softmax=False)
+    np.testing.assert_allclose(layer(sigmoid(logits).astype(np.float32)).numpy(), sigmoid(logits), atol=0.02)
+
+
+def test_the_layer_bears_certainty():
+    layer = calibration.Calibration(2.0, [0.5, -0.5], softmax=False)
+    found = layer(keras.ops.convert_to_tensor([[0.0, 1.0]])).numpy()
+    assert np.isfinite(found).all()
+    assert found[0, 0] < 1e-6
+    assert found[0, 1] > 1 - 1e-6
+
+
+@pytest.fixture(scope="module")
+def rare(tmp_path_factory):
+    """Runs on a rare class: without class weights, with them, and with them and calibration."""
+    folder = tmp_path_factory.mktemp("rare")
+    random = np.random.default_rng(0)
+    x = random.normal(size=(3000, 3))
+    y = np.where(random.random(3000) < sigmoid(2 * x[:, 0] - 4), "yes", "no")
+    pd.DataFrame(x, columns=["a", "b", "c"]).assign(y=y).to_csv(folder / "rare.csv", index=False)
+    text = "task: binary\ndata: {path: rare.csv, target: y}\nmodel: {hidden: [8]}\ntrain: {epochs: 12}\n"
+    (folder / "rare.yaml").write_text(text)
+    settings = {"plain": {}, "weighted": {"train.class_weight": "balanced"}}
+    settings["calibrated"] = {**settings["weighted"], "train.calibrate": True}
+    return {name: mt.run(folder / "rare.yaml", s, out=folder / name, verbose=0) for name, s in settings.items()}
+
+
+def test_class_weights_shift_probabilities_and_calibration_puts_them_back(rare):
+    kept = {name: pd.read_parquet(run.directory / "predictions.parquet") for name, run in rare.items()}
+    share = (kept["plain"]["target"] == "yes").mean()
+    mean = {name: frame["probability"].mean() for name, frame in kept.items()}
+    assert mean["weighted"] > 2 * share
+    assert mean["calibrated"] == pytest.approx(share, abs=0.4 * share)
+    losses = {name: run.metrics["test"]["log_loss"] for name, run in rare.items()}
+    assert losses["calibrated"] < 0.6 * losses["weighted"]
+    assert losses["calibrated"] == pytest.approx(losses["plain"], rel=0.15)
+    order = [kept[name]["probability"].rank() for name in ("weighted", "calibrated")]
+    assert np.corrcoef(*order)[0, 1] > 0.9999  # it ranks rows as before
+
+
+def test_the_run_says_what_calibration_did(rare):
+    run = rare["calibrated"]
+    assert any("calibrated on" in note for note in run.metrics["notes"])
+    assert "calibrated on" in run.report_path.read_text()
+    assert "calibrate: true" in (run.directory / "recipe.yaml").read_text()
+
+
+def test_the_model_file_holds_the_correction(rare, tmp_path):
+    run = rare["calibrated"]
+    data = run.directory.parent / "rare.csv"
+    code = "import sys, mlp_toolkit as mt; print(mt.load_run(sys.argv[1]).predict(mt.__dict__ and __import__('pandas')"
+    code += ".read_csv(sys.argv[2])).to_json())"
+    elsewhere = pd.DataFrame(json.loads(python(code, run.directory, data).splitlines()[-1]))
+    kept = pd.read_parquet(run.directory / "predictions.parquet")
+    np.testing.assert_allclose(
+        elsewhere["probability"].to_numpy()[kept["row"]], kept["probability"].to_numpy(), atol=1e-6
+    )
+    plain = keras.models.load_model(run.directory / "model.h5")
+    assert any(type(layer).__name__ == "Calibration" for layer in plain.layers)
+
+
+@pytest.mark.parametrize(("task", "target"), [("multiclass", "city"), ("multilabel", "[big, dark]")])
+def test_calibration_is_for_every_task_with_classes(folder, tmp_path, task, target):
+    (folder / "calibrated.yaml").write_text(
+        f"task: {task}\ndata: {{path: people.csv, target: {target}}}\n"
+        "train: {epochs: 3, class_weight: balanced, calibrate: true}\n"
+    )
+    run = mt.run(folder / "calibrated.yaml", out=tmp_path / task, verbose=0)
+    table = run.predict(pd.read_csv(folder / "people.csv"))
+    chances = table.filter(like="probability").to_numpy()
+    assert ((chances >= 0) & (chances <= 1)).all()
+    if task == "multiclass":
+        np.testing.assert_allclose(chances.sum(axis=1), 1, atol=1e-5)
+
+
+def test_a_regression_has_nothing_to_calibrate(folder):
+    with pytest.raises(mt.UserError, match=r"calibrate.*for classification"):
+        mt.run(folder / "regression.yaml", {"train.calibrate": True}, verbose=0)
