@@ -17,15 +17,18 @@ if TYPE_CHECKING:
     from mlp_toolkit.errors import MissingExtra, UserError
     from mlp_toolkit.model import build_mlp
     from mlp_toolkit.prediction import predict
+    from mlp_toolkit.rate_finder import RateSearch, find_learning_rate
     from mlp_toolkit.runs import Run, load_run, run
     from mlp_toolkit.storage import inspect, load, save
     from mlp_toolkit.training import fit
 else:
     _HOMES = {
         "MissingExtra": "errors",
+        "RateSearch": "rate_finder",
         "Run": "runs",
         "UserError": "errors",
         "build_mlp": "model",
+        "find_learning_rate": "rate_finder",
         "fit": "training",
         "inspect": "storage",
         "load": "storage",
@@ -46,9 +49,11 @@ else:
 __version__ = "0.1.0"
 __all__ = [
     "MissingExtra",
+    "RateSearch",
     "Run",
     "UserError",
     "build_mlp",
+    "find_learning_rate",
     "fit",
     "inspect",
     "load",

@@ -163,6 +163,30 @@ def inspect(file: Annotated[Path, typer.Argument(metavar="FILE", help="A model f
             print(f"  {layer['name']}  {layer['class']}  {layer['parameters']:,}  {weights}".rstrip())
 
 
+@app.command("lr-find")
+def lr_find(
+    recipe_file: RecipeFile,
+    override: Overrides = None,
+    output: Annotated[
+        Path | None, typer.Option("-O", metavar="FILE", help="The picture to write; default NAME-lr.png.")
+    ] = None,
+) -> None:
+    """Suggests a learning rate for a recipe, with a picture."""
+    resolved, _ = _early_check(recipe_file, override)
+    picture = output or Path(f"{resolved.spec.name}-lr.png")
+    if picture.suffix != ".png":
+        raise UserError("the picture is written as .png", place="-O", found=picture.name)
+    if not picture.parent.is_dir():
+        raise UserError("the folder to write to is not there", place=str(picture))
+    from mlp_toolkit.rate_finder import find_for_recipe
+
+    _, found = find_for_recipe(recipe_file, _pairs(override))
+    found.save(picture)
+    usual = resolved.spec.train.optimizer.learning_rate
+    print(f"suggested: -o train.optimizer.learning_rate={found.suggestion:g}  (the recipe has {usual:g})")
+    print(picture)
+
+
 @app.command()
 def report(run_path: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")]) -> None:
     """(Re)writes a run's report.html."""
