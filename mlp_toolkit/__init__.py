@@ -15,6 +15,7 @@ from wrapt import register_post_import_hook
 
 if TYPE_CHECKING:
     from mlp_toolkit.errors import MissingExtra, UserError
+    from mlp_toolkit.estimators import MLPClassifier, MLPRegressor
     from mlp_toolkit.model import build_mlp
     from mlp_toolkit.prediction import predict
     from mlp_toolkit.rate_finder import RateSearch, find_learning_rate
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from mlp_toolkit.training import fit
 else:
     _HOMES = {
+        "MLPClassifier": "estimators",
+        "MLPRegressor": "estimators",
         "MissingExtra": "errors",
         "RateSearch": "rate_finder",
         "Run": "runs",
@@ -48,6 +51,8 @@ else:
 
 __version__ = "0.1.0"
 __all__ = [
+    "MLPClassifier",
+    "MLPRegressor",
     "MissingExtra",
     "RateSearch",
     "Run",
@@ -71,7 +76,7 @@ def __dir__() -> list[str]:
 def _register_layers(_: ModuleType) -> None:
     # While `startup` itself imports Keras it is only half there; whoever imports it brings the layers along.
     if "mlp_toolkit.startup" not in sys.modules:
-        for module in ("layers", "schedules", "calibration"):
+        for module in ("layers", "schedules", "calibration", "augmentation"):
             importlib.import_module(f"mlp_toolkit.{module}")
 
 

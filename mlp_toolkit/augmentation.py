@@ -166,8 +166,9 @@ class Augmentation(keras.layers.Layer):
         return {"name": self.name, **own, "highest": self.highest, "seed": self.seed}
 
 
-def _plain(around: float | Sequence[float]) -> float | list[float]:
-    return [float(bound) for bound in around] if isinstance(around, Sequence) else around
+def _plain(around: float | Sequence[float]) -> float | tuple[float, ...]:
+    # A tuple: of a list Keras makes one of its own, which it then cannot copy into a model file.
+    return tuple(float(bound) for bound in around) if isinstance(around, Sequence) else around
 
 
 def _range(around: float | Sequence[float]) -> tuple[float, float]:
@@ -190,11 +191,11 @@ def _to_images(values: Any) -> Any:
 def _resampled(images: Any, drawn: Drawn, folded: Callable[[Any, int], Any]) -> Any:
     """Rotation, shift, shear, zoom and flips in one bilinear resampling.
 
-    Measured on 2 cores, 28 × 28 × 1, batches of 32 in a loop, µs an image: this form 3.4 compiled by XLA and 24 in
-    TensorFlow's graph, of which the four gathers are most. XLA: `gather_nd` 4 to 6, a gather from the batch as one
+    Measured on 2 cores, 28 × 28 × 1, batches of 32 in a loop, µs an image: this form 3 compiled by XLA and 24 in
+    TensorFlow's graph, of which the four gathers are most. Others in XLA: `gather_nd` 6, a gather from the batch as one
     long array 12 (an index of its own for each channel: 11, and 83 with 3 channels), one gather of all four neighbours
-    17 to 26, of pairs packed into a complex number 14, weights for all pixels as matrix products 79. The pairs take 16
-    in TensorFlow's graph; XLA trains whatever takes long, so its fastest is taken for both. Even a + (b - a) · f in
+    17 to 26, of pairs packed into complex numbers 9 to 14, weights for all pixels as matrix products 79. The pairs take
+    16 in TensorFlow's graph; XLA trains whatever takes long, so its fastest is taken for both. Even a + (b - a) · f in
     place of a · (1 - f) + b · f took XLA twice as long.
     """
     rows, (height, width, channels) = _rows(images), images.shape[1:]

@@ -201,7 +201,17 @@ def prepare(
     if weights is not None and not weights[parts["train"]].any():
         raise UserError(f"all weights in {data.sample_weight!r} are 0 among the training rows")
     rows = Piece(frame, values, weights, row_numbers)
-    return assemble(recipe, rows, classes, parts, every, unlabelled, fingerprint, notes, place)
+    return assemble(
+        recipe,
+        rows,
+        classes,
+        parts,
+        every=every,
+        unlabelled=unlabelled,
+        fingerprint=fingerprint,
+        notes=notes,
+        place=place,
+    )
 
 
 def assemble(
@@ -209,6 +219,7 @@ def assemble(
     labelled: Piece,
     classes: tuple[Any, ...],
     parts: dict[str, np.ndarray],
+    *,
     every: pd.DataFrame,
     unlabelled: pd.DataFrame,
     fingerprint: str,

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, MultiOutputMixin, RegressorMixin
-from sklearn.utils import check_array, check_random_state, column_or_1d
+from sklearn.utils import check_array, check_consistent_length, check_random_state, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from mlp_toolkit import arrays, cells, dataset, progress, readers, recipe, splitting, storage, weights
+from mlp_toolkit import cells, dataset, progress, readers, recipe, splitting, storage, weights
 from mlp_toolkit.errors import UserError
 
 if TYPE_CHECKING:
@@ -121,18 +121,22 @@ class _MLP(BaseEstimator):
         say = progress.speaker(self.verbose)
         X, as_given = _pandas(X), X
         table = self._table(as_given, X, y)
-        learned = self._targets(_pandas(y))
-        if len(learned.values) != len(table):
-            raise UserError(f"X has {len(table)} rows and y has {len(learned.values)}", place=type(self).__name__)
-        arrays.check_aligned(X, y, "y")
-        arrays.check_aligned(X, sample_weight, "sample_weight")
+        y = _pandas(y)
+        check_consistent_length(table, y)
+        learned = self._targets(y)
         row_weights = weights.check_sample_weight(sample_weight, len(table))
         notes: list[str] = []
         kept = np.ones(len(table), bool) if row_weights is None else row_weights > 0
         if not kept.all():
             notes.append(f"{int((~kept).sum()):,} rows have the weight 0 and are left out")
-        resolved = self._recipe(learned, table, numeric=not _is_frame(X))
-        data = self._data(resolved, learned, table, row_weights, kept, notes)
+        resolved = self._recipe(learned, table, numbered=not _is_frame(X))
+        labelled = dataset.Piece(
+            table[kept],
+            learned.values[kept],
+            None if row_weights is None else row_weights[kept],
+            np.flatnonzero(kept),
+        )
+        data = self._data(resolved, learned, labelled, notes)
         for note in data.notes:
             say(note)
 
@@ -169,22 +173,35 @@ class _MLP(BaseEstimator):
             frame = readers.normalise(X)
         else:
             # y=None is for the second call to complain of, which knows that a target is required.
-            array = validate_data(self, X, dtype="numeric", ensure_all_finite="allow-nan")
+            array = self._numbers(X, reset=True)
             validate_data(self, X, y, skip_check_array=True)
             names = [f"x{number}" for number in range(array.shape[1])]
             frame = readers.normalise(pd.DataFrame(array, columns=names))
         self._columns = list(frame.columns)
         return frame
 
-    def _recipe(self, learned: _Learned, table: pd.DataFrame, *, numeric: bool) -> recipe.Resolved:
-        """The recipe that the constructor's arguments make up."""
+    def _numbers(self, X: Any, *, reset: bool) -> np.ndarray:
+        """An array of numbers and NaN, checked by scikit-learn."""
+        try:
+            array: np.ndarray = validate_data(self, X, reset=reset, dtype="numeric", ensure_all_finite="allow-nan")
+        except ValueError as error:
+            if "string" not in str(error):
+                raise
+            raise UserError(
+                "X is an array that holds text",
+                place=type(self).__name__,
+                remedy="Pass a data frame: its columns of words and dates are encoded.",
+            ) from None
+        return array
+
+    def _recipe(self, learned: _Learned, table: pd.DataFrame, *, numbered: bool) -> recipe.Resolved:
+        """The recipe that the constructor's arguments make up; `numbered` where X is an array, without names."""
         who = type(self).__name__
         given = {name: _plain(value) for name, value in self.get_params(deep=False).items() if name in KEYS}
-        given = {
-            name: value
-            for name, value in given.items()
-            if not (value == "preset" if name in NULLABLE else value is None)
-        }
+        given["features"] = _features(given["features"], list(table.columns), numbered, f"{who}: features")
+        for name, value in list(given.items()):
+            if value == "preset" if name in NULLABLE else value is None:
+                del given[name]
         if given.get("validation_fraction") == 0:
             given["validation_fraction"] = None
         if isinstance(given.get("early_stopping"), int) and not isinstance(given["early_stopping"], bool):
@@ -192,7 +209,6 @@ class _MLP(BaseEstimator):
         if isinstance(given.get("class_weight"), dict) and learned.task == "multilabel":
             by_number = dict(enumerate(learned.names))
             given["class_weight"] = {by_number.get(key, key): value for key, value in given["class_weight"].items()}
-        given["features"] = _features(given.get("features", "all"), table, numeric, f"{who}: features")
         arguments = {name: (KEYS[name], value) for name, value in given.items()}
         arguments["y"] = ("task", learned.task)
         arguments["names of y"] = ("data.target", learned.names)
@@ -207,29 +223,25 @@ class _MLP(BaseEstimator):
         return _plain(given)
 
     def _data(
-        self,
-        resolved: recipe.Resolved,
-        learned: _Learned,
-        table: pd.DataFrame,
-        row_weights: np.ndarray | None,
-        kept: np.ndarray,
-        notes: list[str],
+        self, resolved: recipe.Resolved, learned: _Learned, labelled: dataset.Piece, notes: list[str]
     ) -> dataset.Dataset:
         """The rows as training takes them."""
         who, spec = type(self).__name__, resolved.spec
-        labelled = dataset.Piece(
-            table[kept],
-            learned.values[kept],
-            None if row_weights is None else row_weights[kept],
-            np.arange(len(table))[kept],
-        )
-        if len(learned.classes) > 1 and len(np.unique(labelled.values)) < 2:
+        if learned.classes and len(np.unique(labelled.values)) < 2:
             raise UserError("only one class has rows with a weight above 0: there is nothing to learn", place=who)
         asked = self.validation_fraction is not None or spec.train.calibrate
-        least = 1 if asked else HELD_OUT_AT_LEAST
-        parts = splitting.hold_out(spec, labelled.values, least=least, notes=notes)
+        parts = splitting.hold_out(spec, labelled.values, least=1 if asked else HELD_OUT_AT_LEAST, notes=notes)
+        frame = labelled.frame
         return dataset.assemble(
-            spec, labelled, learned.classes, parts, table, table[:0], fingerprint="", notes=notes, place=who
+            spec,
+            labelled,
+            learned.classes,
+            parts,
+            every=frame,
+            unlabelled=frame[:0],
+            fingerprint="",  # of files, which a training that is gone on with must find as they were
+            notes=notes,
+            place=who,
         )
 
     def _targets(self, y: Any) -> _Learned:
@@ -255,7 +267,7 @@ class _MLP(BaseEstimator):
             validate_data(self, X, reset=False, skip_check_array=True)
             columns = list(readers.columns(table).values())
         else:
-            array = validate_data(self, X, reset=False, dtype="numeric", ensure_all_finite="allow-nan")
+            array = self._numbers(X, reset=False)
             columns = list(array.astype(np.float64, copy=False).T)
         from mlp_toolkit import prediction
 
@@ -431,7 +443,7 @@ class MLPClassifier(ClassifierMixin, _MLP):
             return _Learned("multilabel", values, self._free_names(y, values.shape[1]))
         self.classes_, numbers = np.unique(column_or_1d(checked, warn=True), return_inverse=True)
         if len(self.classes_) < 2:
-            raise UserError(f"y has one class only, {self.classes_[0]!r}: there is nothing to learn")
+            raise UserError(f"y has one class only, {self.classes_.tolist()[0]!r}: there is nothing to learn")
         task = "binary" if len(self.classes_) == 2 else "multiclass"
         return _Learned(task, numbers[:, None], self._free_names(y, 1), tuple(map(_label, self.classes_.tolist())))
 
@@ -596,28 +608,22 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _features(asked: Any, table: pd.DataFrame, numeric: bool, place: str) -> Any:
-    """`features` as a recipe has it: columns by their names, the columns of an array numeric unless told otherwise."""
-    columns = list(table.columns)
+def _features(asked: Any, columns: list[str], numbered: bool, place: str) -> Any:
+    """`features` as a recipe has it: columns by name; those of an array are numeric unless it says otherwise."""
 
     def named(column: Any) -> str:
-        name = column
-        if not isinstance(column, str):
-            name = f"x{column}" if numeric else str(column)
+        name = column if isinstance(column, str) else f"x{column}" if numbered else str(column)
         if name not in columns:
             raise UserError("no such column in X", place=place, found=column, allowed=columns)
-        return str(name)
+        return name
 
     if isinstance(asked, list):
         asked = [named(column) for column in asked]
-        return (
-            dict.fromkeys(asked, "numeric") | dict.fromkeys(set(columns) - set(asked), "ignore") if numeric else asked
-        )
+        return {name: "numeric" if name in asked else "ignore" for name in columns} if numbered else asked
     if isinstance(asked, dict):
         asked = {named(column): kind for column, kind in asked.items()}
-    if not numeric or not isinstance(asked, dict | str) or asked not in ("all",) and isinstance(asked, str):
-        return asked
-    return dict.fromkeys(columns, "numeric") | (asked if isinstance(asked, dict) else {})
+        return {**dict.fromkeys(columns, "numeric"), **asked} if numbered else asked
+    return dict.fromkeys(columns, "numeric") if numbered and asked in (None, "all") else asked
 
 
 @contextlib.contextmanager

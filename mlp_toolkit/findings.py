@@ -99,9 +99,14 @@ def _walk(loc: tuple[str | int, ...], values: Any) -> tuple[KeyPath, list[str]]:
         ("model",): spec.Model,
         ("train",): spec.Train,
         ("data", "split"): spec.Split,
+        ("data", "images"): spec.Images,
         ("model", "hidden"): spec.Layers,
         ("model", "activation"): spec.Activation,
         ("train", "optimizer"): spec.Optimizer,
+        ("model", "warm_start"): spec.WarmStart,
+        ("model", "pretrain"): spec.Pretrain,
+        ("train", "schedule"): spec.Schedule,
+        ("train", "augmentation"): spec.Augmentation,
         ("train", "early_stopping"): spec.EarlyStopping,
     }
     for index, part in enumerate(loc):

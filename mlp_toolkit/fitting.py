@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mlp_toolkit import calibration, feeding, prediction, training
+from mlp_toolkit import augmentation, calibration, feeding, prediction, training
+from mlp_toolkit.augmentation import Augmentation
 from mlp_toolkit.checkpoint import replay
 from mlp_toolkit.dataset import Dataset
 from mlp_toolkit.errors import UserError
@@ -47,7 +48,6 @@ def fitted(
     *,
     earlier: tuple[training.Progress, list[Any]] | None = None,
     source: Source | None = None,
-    augment: Augment | None = None,
     callbacks: Sequence[Any] = (),
     after_epoch: Callable[[Any, training.Progress], None] | None = None,
     verbose: Any = "auto",
@@ -59,7 +59,6 @@ def fitted(
         data: Its rows.
         earlier: Progress of a stopped training and the values of its variables, to go on with.
         source: What `model.warm_start` names, read.
-        augment: Changes the features of a batch before each step.
         callbacks: Keras callbacks.
         after_epoch: Called after each epoch with the network and how far it has come.
         verbose: As `fit` takes it.
@@ -96,7 +95,7 @@ def fitted(
         batch_size=train.batch_size,
         early_stopping=train.early_stopping.patience if train.early_stopping else None,
         callbacks=[*own, *callbacks],
-        augment=augment,
+        augment=_augment(spec, data),
         changes=changes,
         device=train.device,
         verbose=verbose,
@@ -109,6 +108,30 @@ def fitted(
     correction = _calibrated(network, data, validation, by_class, notes) if train.calibrate else None
     model = build_model_file(network, data.encoding, data.target, correction)
     return Fitted(model, state, time.monotonic() - started, notes)
+
+
+def augmentation_of(spec: Recipe, data: Dataset | Stream) -> Augmentation | None:
+    """The layer that changes training images, or None.
+
+    Raises:
+        UserError: The recipe asks for it, and there are no images.
+    """
+    if spec.train.augmentation is None:
+        return None
+    if data.encoding.image is None:
+        raise UserError(
+            "train.augmentation is for images, and no column holds any",
+            remedy="Name a column of image paths: data.features: {COLUMN: image}; or give a folder of images.",
+        )
+    return augmentation.from_spec(spec.train.augmentation, highest=1.0)
+
+
+def _augment(spec: Recipe, data: Dataset | Stream) -> Augment | None:
+    layer, image = augmentation_of(spec, data), data.encoding.image
+    if layer is None or image is None:
+        return None
+    shape = (image.height, image.width, image.channels)
+    return augmentation.seeded(augmentation.on_features(layer, data.encoding.image_begin, shape), spec.seed)
 
 
 def _started(settings: Any, source: Source, network: Any, done: int, notes: list[str]) -> dict[int, Any]:

@@ -17,7 +17,7 @@ import numpy as np
 from mlp_toolkit import image_files
 from mlp_toolkit.errors import UserError, listing, shorten
 from mlp_toolkit.image_files import Unusable
-from mlp_toolkit.resizing import BATCH_VALUES, in_color, resize
+from mlp_toolkit.resizing import in_color, resize
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,6 +29,7 @@ LARGEST_OWN = 64  # images of one size keep it up to so many pixels high and wid
 USUAL = 32
 LOOKED_AT = 100  # images whose pixels decide whether there is colour
 WHITE = 255
+BATCH_VALUES = 2**20  # that are worked on together
 LISTED = 20  # of the images that cannot be used
 
 

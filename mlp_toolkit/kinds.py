@@ -88,7 +88,7 @@ def _infer(column: pd.Series[Any], name: str) -> tuple[str, str | None]:
     if len(values) == 1 and known == rows:
         return "ignore", f"ignored: the same value {shorten(values[0], 30)!r} in every row"
     if image_files.are_paths(values, Path()):
-        return "image", "image files by their names; features: {…: categorical} says otherwise"
+        return "image", "image files, by their names"
     words = rules["boolean_words"]
     if all(value in words for value in values):
         return "numeric", "true and false become 1 and 0"

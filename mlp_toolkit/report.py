@@ -60,10 +60,12 @@ def write(directory: Path, record: Mapping[str, Any]) -> Path:
         f"on {rows['test']:,}."
     )
     learning = _picture(lambda axes: _learning(axes, history, record["best_epoch"]))
+    sheet = directory / "augmentation.png"
     parts = [
         f"<p>{html.escape(lead)}</p>",
         "<h2>Scores</h2>" + scores_table(record),
         "<h2>Learning</h2>" + learning,
+        *(["<h2>Augmentation</h2>" + _embedded(sheet.read_bytes(), "png")] if sheet.is_file() else []),
         "<h2>Test rows</h2>" + "".join(_picture(draw) for draw in _test_pictures(record["task"], predictions)),
         "<h2>What was inferred and done</h2><ul>" + "".join(f"<li>{html.escape(n)}</li>" for n in notes) + "</ul>",
         f"<h2>Recipe, every value</h2><pre>{html.escape(recipe)}</pre>",
@@ -101,7 +103,11 @@ def _picture(draw: Callable[[Axes], None]) -> str:
     draw(axes)
     stream = io.BytesIO()
     FigureCanvasSVG(figure).print_svg(stream, metadata={"Date": None})
-    return f'<img alt="" src="data:image/svg+xml;base64,{base64.b64encode(stream.getvalue()).decode()}">'
+    return _embedded(stream.getvalue(), "svg+xml")
+
+
+def _embedded(picture: bytes, kind: str) -> str:
+    return f'<img alt="" src="data:image/{kind};base64,{base64.b64encode(picture).decode()}">'
 
 
 def _learning(axes: Axes, history: pd.DataFrame, best: int) -> None:

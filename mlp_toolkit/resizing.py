@@ -7,7 +7,6 @@ import functools
 import numpy as np
 
 TIE = 0.5 + 1e-6  # ties go up, also where one sum ends a little below
-BATCH_VALUES = 2**20
 # Parts of 65,536 that red, green and blue have in a grey level: Rec. 601, in the whole numbers that Pillow counts in.
 LUMA = (19595, 38470, 7471)
 
@@ -38,19 +37,30 @@ def resize(levels: np.ndarray, height: int, width: int, whole: bool) -> np.ndarr
     Returns:
         (rows, height, width, channels) float64; `levels` itself where that is their size.
     """
-    rows, high, wide, channels = levels.shape
+    high, wide = levels.shape[1:3]
     if (high, wide) == (height, width):
         return levels
-    flat = levels.reshape(rows, high, wide * channels)
-    lower = np.empty((rows, height, wide * channels))
-    step = max(1, BATCH_VALUES // (rows * high))  # a photograph in float64, all at once, would take gigabytes
-    for begin in range(0, wide * channels, step):
-        part = slice(begin, begin + step)
-        lower[:, :, part] = weights(high, height) @ flat[:, :, part].astype(np.float64)
-    across = np.moveaxis(lower.reshape(rows, height, wide, channels), 3, 2).reshape(-1, wide)
-    resized = (across @ weights(wide, width).T).reshape(rows, height, channels, width)
-    resized = np.moveaxis(resized, 2, 3)
+    lower = _along(levels, weights(high, height), 1)
+    resized = _along(lower, weights(wide, width), 2)
     return np.asarray(np.floor(resized + TIE)) if whole else resized
+
+
+def _along(levels: np.ndarray, counted: np.ndarray, axis: int) -> np.ndarray:
+    """Weighted sums along the height (axis 1) or the width (axis 2).
+
+    Not as a matrix product: most weights are 0, and for photographs numpy starts threads that wait for each other.
+    """
+    shape = list(levels.shape)
+    shape[axis] = len(counted)
+    sums = np.empty(shape)
+    for place, own in enumerate(counted):
+        used = np.flatnonzero(own)
+        part = slice(used[0], used[-1] + 1)
+        if axis == 1:
+            np.einsum("k,nkwc->nwc", own[part], levels[:, part].astype(np.float64), out=sums[:, place])
+        else:
+            np.einsum("k,nhkc->nhc", own[part], levels[:, :, part], out=sums[:, :, place])
+    return sums
 
 
 def in_color(raw: np.ndarray, channels: int) -> np.ndarray:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     pass
 
 
-PACKAGES = ("mlp-toolkit", "tensorflow", "keras", "numpy", "pandas", "pyarrow", "scikit-learn", "h5py")
+PACKAGES = ("mlp-toolkit", "tensorflow", "keras", "numpy", "pandas", "pyarrow", "scikit-learn", "h5py", "pillow")
 
 
 def describe(spec: Recipe, data: Dataset | Stream) -> str:

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mlp_toolkit import (
+    augmentation,
     catalog,
     dataset,
+    features,
     fitting,
     metrics,
     prediction,
@@ -87,6 +89,8 @@ def run(
     )
     earlier = checkpoint.read() if resume else None
     write_beginning(directory, resolved, data)
+    if layer := fitting.augmentation_of(resolved.spec, data):
+        _contact_sheet(directory, layer, data, resolved.spec.seed)
 
     with tracking.tracked(resolved, directory) as (callbacks, tell):
         model, state, seconds, notes = fitting.fitted(
@@ -242,6 +246,16 @@ def _directory(out: str | Path | None, name: str, resume: bool) -> Path:
     if not taken:
         raise UserError("there is no run to go on with", place=str(base))
     return taken[-1]
+
+
+def _contact_sheet(directory: Path, layer: Any, data: Dataset | Stream, seed: int) -> None:
+    """`augmentation.png`: training images as they are, and as the network will see them."""
+    image, begin = data.encoding.image, data.encoding.image_begin
+    assert image is not None
+    frame = next(data.pieces("train")).frame[: augmentation.SHEET_IMAGES]
+    pixels = features.encode(frame, data.encoding)[:, begin:]
+    images = pixels.reshape(-1, image.height, image.width, image.channels)
+    augmentation.contact_sheet(images, layer, directory / "augmentation.png", seed)
 
 
 def _evaluate(directory: Path, model: Any, spec: Recipe, data: Dataset | Stream) -> dict[str, dict[str, float]]:

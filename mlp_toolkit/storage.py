@@ -109,7 +109,7 @@ def load(path: str | Path) -> Any:
     Raises:
         UserError: Not a model file, damaged, or it holds something that is refused.
     """
-    from mlp_toolkit import calibration, schedules  # noqa: F401  (registers them and our layers with Keras)
+    from mlp_toolkit import augmentation, calibration, schedules  # noqa: F401  (registers them and our layers with Keras)
     from mlp_toolkit.startup import keras
 
     file_path = existing(path)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 LARGEST_CONFIG = 64_000_000
 DEEPEST = 60
 MOST_LAYERS = 300
+MOST_INPUTS = 10_000  # a model file has one for each raw column
 # Layers that run code or read files named in their configuration.
 REFUSED = ("Lambda", "TorchModuleWrapper", "TFSMLayer", "JaxLayer", "FlaxLayer")
 PLAIN = ("__tuple__", "__keras_tensor__", "Functional", "Sequential", "Model", "DTypePolicy", "DTypePolicyMap")
@@ -122,9 +123,13 @@ def check_shadow(config: Any, held: int, listed: list[str] | None, path: Path) -
     """
     from mlp_toolkit.startup import keras
 
-    layers = sum(len(node["layers"]) for node in all_mappings(config) if isinstance(node.get("layers"), list))
-    if layers > MOST_LAYERS:
-        raise UserError(f"refused: the model has {layers} layers; at most {MOST_LAYERS} are read", place=str(path))
+    layers = [
+        layer for node in all_mappings(config) if isinstance(node.get("layers"), list) for layer in node["layers"]
+    ]
+    inputs = sum(isinstance(layer, dict) and layer.get("class_name") == "InputLayer" for layer in layers)
+    for count, most, what in ((len(layers) - inputs, MOST_LAYERS, "layers"), (inputs, MOST_INPUTS, "inputs")):
+        if count > most:
+            raise UserError(f"refused: the model has {count:,} {what}; at most {most:,} are read", place=str(path))
     kind = {"Sequential": keras.Sequential, "Functional": keras.Model, "Model": keras.Model}.get(config["class_name"])
     if kind is None:  # a registered class of the running program's own
         return

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from pydantic import ValidationError
 
+from mlp_toolkit import augmentation as augmenting
 from mlp_toolkit import catalog, devices, epoch, progress, spec, storage
 from mlp_toolkit.arguments import option
 from mlp_toolkit.blocks import Rows
@@ -152,11 +153,9 @@ def _augment(settings: spec.Augmentation, shape: tuple[int, ...], X: Any, seed: 
         raise UserError(
             f"brightness is for pixels from 0 upwards, and X holds {least:g}", place="fit: augmentation.brightness"
         )
-    import mlp_toolkit.augmentation as augmentation_layer
-
-    layer = augmentation_layer.from_spec(settings, highest)
+    layer = augmenting.from_spec(settings, highest)
     size = (*images.shape[1:3], images.shape[3] if images.ndim == 4 else 1)
-    return augmentation_layer.seeded(augmentation_layer.on_features(layer, 0 if len(shape) == 1 else None, size), seed)
+    return augmenting.seeded(augmenting.on_features(layer, 0 if len(shape) == 1 else None, size), seed)
 
 
 def train(

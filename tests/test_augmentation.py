@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import typing
 
 import numpy as np
 import pytest
-import tensorflow
 from matplotlib import image as pictures
 from scipy import ndimage
 
@@ -17,7 +17,8 @@ from mlp_toolkit.loops import _fast_random_numbers
 from mlp_toolkit.startup import keras, tf
 
 MODES = ["nearest", "reflect", "wrap", "constant"]
-SHAPES = [(9, 9, 1), (12, 7, 1), (6, 11, 3)]
+# Even heights: a shear leaves a middle row as it is, on the very edge in places, where scipy's own rounding decides.
+SHAPES = [(8, 8, 1), (12, 7, 1), (6, 11, 3)]
 GEOMETRY = {"rotation": 40, "width_shift": 0.3, "height_shift": 0.3, "shear": 20, "zoom": 0.4}
 ALL = {**GEOMETRY, "horizontal_flip": True, "vertical_flip": True, "brightness": 0.5}
 SETTINGS = {
@@ -165,7 +166,7 @@ def test_brightness_is_a_factor_cut_to_the_range_of_pixels():
 
 def generator(**options):
     try:
-        made = tensorflow.keras.preprocessing.image.ImageDataGenerator
+        made = tf.keras.preprocessing.image.ImageDataGenerator
     except (AttributeError, ImportError):
         pytest.skip("this Keras has no ImageDataGenerator any more")
     return made(**options)
@@ -217,8 +218,7 @@ def test_xla_and_the_graph_give_the_same_inside_a_loop(mode):
 
     def looped():
         def body(index, done):
-            batch = images[index * ROWS : (index + 1) * ROWS]
-            batch = tf.ensure_shape(batch, (ROWS, 12, 7, 3))
+            batch = tf.slice(images, [index * ROWS, 0, 0, 0], [ROWS, 12, 7, 3])
             own = Drawn(*(tf.slice(values, [index * ROWS], [ROWS]) for values in drawn))
             return index + 1, tf.tensor_scatter_nd_update(done, [[index]], layer.transform(batch, own)[None])
 
@@ -241,7 +241,7 @@ def test_what_is_drawn_lies_in_its_range_and_is_spread_evenly(compiled):
     rows = 20_000
     asked = {"rotation": 30, "width_shift": 0.1, "height_shift": 0.2, "shear": 10, "zoom": [0.7, 1.5]}
     layer = Augmentation(**asked, horizontal_flip=True, vertical_flip=True, brightness=0.4)
-    with _fast_random_numbers():
+    with _fast_random_numbers() if compiled else contextlib.nullcontext():
         draw = tf.function(lambda seed: layer.draw(rows, 50, 20, seed), jit_compile=compiled)
         drawn = Drawn(*(values.numpy() for values in draw(seed_of(7, 8))))
     degree = np.pi / 180
@@ -298,7 +298,7 @@ def test_only_the_images_among_the_features_change(compiled):
     images = some_images(shape)
     others = np.random.default_rng(1).normal(size=(ROWS, 7)).astype(np.float32)
     x = np.concatenate([others[:, :3], images.reshape(ROWS, -1), others[:, 3:]], axis=1)
-    with _fast_random_numbers():
+    with _fast_random_numbers() if compiled else contextlib.nullcontext():
         traced = tf.function(augmentation.on_features(layer, 3, shape), jit_compile=compiled)
         found = traced(x, seed_of(1, 2)).numpy()
         expected = tf.function(layer.augment, jit_compile=compiled)(images, seed_of(1, 2)).numpy()
@@ -368,7 +368,7 @@ def test_a_model_file_holds_the_layer(tmp_path):
     mt.save(model, tmp_path / "model.h5")
     loaded = mt.load(tmp_path / "model.h5")
     assert loaded.layers[0].get_config() == model.layers[0].get_config()
-    assert loaded.layers[0].zoom == [0.8, 1.5]
+    assert loaded.layers[0].zoom == (0.8, 1.5)
     np.testing.assert_array_equal(loaded.predict(images, verbose=0), model.predict(images, verbose=0))
     # The file holds where in its random numbers the layer stands.
     np.testing.assert_array_equal(loaded(images, training=True), model(images, training=True))
@@ -380,7 +380,7 @@ def test_a_recipes_settings_make_the_layer():
     assert {**defaults, "name": ""} == {**Augmentation().get_config(), "name": ""}
     asked = {**ALL, "zoom": [0.8, 1.5], "fill_mode": "wrap"}
     layer = augmentation.from_spec(spec.Augmentation.model_validate({**given, **asked}), 255.0)
-    assert {**asked, "highest": 255.0}.items() <= layer.get_config().items()
+    assert {**asked, "zoom": (0.8, 1.5), "highest": 255.0}.items() <= layer.get_config().items()
     assert tuple(FOLDED) == typing.get_args(spec.Augmentation.model_fields["fill_mode"].annotation)
 
 

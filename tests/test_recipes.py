@@ -88,6 +88,12 @@ def _split(data, rows):
     source = readers.read(data.path).frame if data.path else readers.read_dataset(data.dataset).frame
     if data.test_path:
         return source, readers.read(data.test_path).frame.iloc[rows]
+    if isinstance(data.features, list):
+        source = source.loc[source[data.targets].notna().all(axis=1), [*data.features, *data.targets]]
+    if "image" in source:
+        pixels = np.stack(list(source.pop("image"))).reshape(len(source), -1) / 255
+        frame = pd.concat([pd.DataFrame(pixels, source.index).add_prefix("pixel_"), source], axis=1)
+        return frame.drop(index=rows), frame.loc[rows]
     frame = source.apply(_numbers_where_possible)
     return frame.drop(index=frame.index[rows]), frame.iloc[rows]
 
