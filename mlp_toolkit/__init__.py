@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from wrapt import register_post_import_hook
 
 if TYPE_CHECKING:
+    from mlp_toolkit.augmentation import Augmentation
     from mlp_toolkit.errors import MissingExtra, UserError
     from mlp_toolkit.estimators import MLPClassifier, MLPRegressor
     from mlp_toolkit.model import build_mlp
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from mlp_toolkit.training import fit
 else:
     _HOMES = {
+        "Augmentation": "augmentation",
         "MLPClassifier": "estimators",
         "MLPRegressor": "estimators",
         "MissingExtra": "errors",
@@ -43,6 +45,7 @@ else:
 
     def __getattr__(name: str) -> object:
         if name not in _HOMES:
+            importlib.import_module(f"{__name__}.old_names").check(name)
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
         globals()[name] = value
@@ -51,6 +54,7 @@ else:
 
 __version__ = "0.1.0"
 __all__ = [
+    "Augmentation",
     "MLPClassifier",
     "MLPRegressor",
     "MissingExtra",

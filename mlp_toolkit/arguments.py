@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from mlp_toolkit import catalog, spec
+from mlp_toolkit import catalog, findings, old_names, spec
 from mlp_toolkit.errors import UserError
 
 
@@ -56,9 +56,14 @@ def argument_error(where: str, error: Exception, found: object, part: type[spec.
     if first["type"] == "extra_forbidden":
         parts: dict[object, type[spec.Part]] = {"hidden": spec.Layers, "activation": spec.Activation}
         known = list(parts.get(first["loc"][0], part).model_fields)
-        return UserError("unknown setting", place=place, found=first["loc"][-1], allowed=known)
+        today = old_names.SETTINGS.get(str(first["loc"][-1])) if where == "optimizer" else None
+        return UserError("unknown setting", place=place, found=first["loc"][-1], allowed=known, remedy=today)
+    if first["type"] == "missing":
+        return UserError(f"{first['loc'][-1]} is missing", place=where, found=first["input"])
+    if "problem" not in context:
+        return UserError("a wrong value", place=place, found=first["input"], allowed=findings.expected(dict(first)))
     return UserError(
-        str(context.get("problem") or first["msg"]),
+        str(context["problem"]),
         place=place,
         found=first["input"],
         allowed=context.get("allowed"),

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticCustomError
 
-from mlp_toolkit import spec, words
+from mlp_toolkit import old_names, spec, words
 from mlp_toolkit.errors import UserError, shorten
 from mlp_toolkit.sources import KeyPath, Layer, shown, typed
 
@@ -55,7 +55,8 @@ def _problem(item: dict[str, Any], values: dict[str, Any], file: Path, layers: l
     place = _place(path, file, layers)
     key = ".".join(shorten(str(part), 40) for part in path) or "the recipe"
     if kind == "extra_forbidden":
-        return UserError(f"unknown key {key!r}", place=place, found=path[-1], allowed=keys)
+        today = old_names.SETTINGS.get(str(path[-1])) if path[:-1] == ("train", "optimizer") else None
+        return UserError(f"unknown key {key!r}", place=place, found=path[-1], allowed=keys, remedy=today)
     if kind == "missing":
         return UserError(f"{key} is required", place=place, remedy=_example(path))
     if kind == "refused":
@@ -72,10 +73,10 @@ def _problem(item: dict[str, Any], values: dict[str, Any], file: Path, layers: l
         return UserError(f"{key}: unknown device", place=place, found=found, allowed=allowed)
     if kind == "shape":
         return UserError(f"{key} has the wrong type", place=place, found=typed(found), allowed=str(item["msg"]))
-    return UserError(f"{key} has a wrong value", place=place, found=typed(found), allowed=_expected(item))
+    return UserError(f"{key} has a wrong value", place=place, found=typed(found), allowed=expected(item))
 
 
-def _expected(item: dict[str, Any]) -> str:
+def expected(item: Mapping[str, Any]) -> str:
     """What pydantic expected, as a phrase: "Input should be greater than 0" → "greater than 0"."""
     text = str(item["msg"])
     for start in ("Input should be ", "Input should have ", "Value should have ", "String should have "):

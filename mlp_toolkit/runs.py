@@ -91,6 +91,8 @@ def run(
     write_beginning(directory, resolved, data)
     if layer := fitting.augmentation_of(resolved.spec, data):
         _contact_sheet(directory, layer, data, resolved.spec.seed)
+        if 0 < layer.shear < 1:
+            say(f"augmentation: shear {layer.shear:g} counts in degrees, as in ImageDataGenerator, and is hardly visible")
 
     with tracking.tracked(resolved, directory) as (callbacks, tell):
         model, state, seconds, notes = fitting.fitted(

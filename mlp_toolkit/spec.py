@@ -237,7 +237,7 @@ class Optimizer(Part):
     """An optimizer by name, with the settings that are not its usual ones."""
 
     name: Annotated[str, AfterValidator(words.known_optimizer)]
-    learning_rate: Annotated[float, Field(gt=0, le=10)] | None = None
+    learning_rate: Annotated[float, Field(gt=0, le=10, allow_inf_nan=False)] | None = None
     momentum: Beta | None = None
     nesterov: bool | None = None
     weight_decay: Annotated[float, Field(ge=0, le=1)] | None = None

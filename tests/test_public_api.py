@@ -18,7 +18,7 @@ def test_every_public_name_is_there_and_documented():
 
 def test_nothing_else_is_public():
     expected = {"build_mlp", "fit", "predict", "save", "load", "inspect", "run", "load_run", "Run", "UserError"}
-    expected |= {"MissingExtra", "find_learning_rate", "RateSearch", "MLPClassifier", "MLPRegressor"}
+    expected |= {"MissingExtra", "find_learning_rate", "RateSearch", "Augmentation", "MLPClassifier", "MLPRegressor"}
     assert set(mt.__all__) == expected
     assert expected <= set(dir(mt))
 
