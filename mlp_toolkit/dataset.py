@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from mlp_toolkit import cells, features, image_files, images, readers
+from mlp_toolkit import cells, features, image_files, images, leaks, readers
 from mlp_toolkit.errors import UserError, listing, nearest, shorten
 from mlp_toolkit.kinds import Kinds, infer_kinds
 from mlp_toolkit.spec import Data, Recipe, Split
@@ -259,6 +259,8 @@ def assemble(
         rows = rows.assign(**{name: images.as_cells(levels)})
     encoding = features.fit_encoding(rows.iloc[parts["train"]], kinds, image)
     _note_twins(compared, parts, notes)
+    train = parts["train"]
+    notes += leaks.found(rows.iloc[train], kinds, values[train], recipe.task, data.targets)
     spread = Spread.of(values[parts["train"]], values) if recipe.task == "regression" else None
     target = fit_target(recipe, spread, classes)
     return Dataset(

@@ -68,18 +68,17 @@ def fitted(
     keras.utils.set_random_seed(spec.seed)
     network = network_of(spec, data)
     train = spec.train
+    learned, validation, by_class = feeding.rows_of(network, data, spec)
     own = []
     if train.schedule and train.schedule.name == "reduce_on_plateau":
         patience = max(1, train.early_stopping.patience // 2) if train.early_stopping else 5
-        watched = "val_loss" if data.counts["validation"] else "loss"
-        own.append(keras.callbacks.ReduceLROnPlateau(watched, patience=patience))
+        own.append(keras.callbacks.ReduceLROnPlateau(training.watched_loss(validation), patience=patience))
     state = None
     if earlier is not None:
         state, values = earlier
         for callback in own:
             replay(callback, network, state.history)
         assign(network, values)
-    learned, validation, by_class = feeding.rows_of(network, data, spec)
     started = time.monotonic()
     notes: list[str] = []
     done = 0 if state is None else state.epochs

@@ -40,9 +40,9 @@ def resident(
     Raises:
         UserError: They do not fit the network or each other.
     """
-    if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0):
-        raise UserError("a whole number of 0 or more", place="fit: seed", found=seed)
-    x, targets, output = _data(model, X, y, "X", "y")
+    if seed is not None:
+        check_seed(seed)
+    x, targets, output = checked(model, X, y, "X", "y")
     arrays.check_aligned(X, sample_weight, "sample_weight")
     own = weighting.check_sample_weight(sample_weight, len(x))
     by_class = None
@@ -54,6 +54,12 @@ def resident(
     rows = [array for array in (x, targets, own) if array is not None]
     total = len(x)
     return Resident(rows, None if seed is None else lambda epoch: row_order(total, seed, epoch)), by_class
+
+
+def check_seed(seed: Any) -> None:
+    """Refuses a seed that is no whole number of 0 or more."""
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise UserError("a whole number of 0 or more", place="fit: seed", found=seed)
 
 
 def row_order(rows: int, seed: int, epoch: int) -> np.ndarray:
@@ -115,7 +121,10 @@ def _last_activation(model: Any) -> tuple[str, float | None, float | None]:
     return name if (scale, offset) == (1, 0) else "", low, high
 
 
-def _data(model: Any, X: Any, y: Any, x_name: str, y_name: str) -> tuple[np.ndarray, np.ndarray, arrays.Output]:
+def checked(
+    model: Any, X: Any, y: Any, x_name: str = "X", y_name: str = "y"
+) -> tuple[np.ndarray, np.ndarray, arrays.Output]:
+    """Features and targets as the network takes them, and what it gives; refuses what does not fit."""
     shape, whole_numbers = arrays.one_input(model, "fit")
     x = arrays.features_array(X, shape, x_name, whole_numbers)
     output = _output(model, x)
@@ -156,8 +165,12 @@ def resident_validation(
     if data is None:
         return None
     if not isinstance(data, tuple | list) or len(data) not in (2, 3):
-        raise UserError("validation_data is (X, y) or (X, y, sample_weight)", place="fit: validation_data")
-    x, y, output = _data(model, data[0], data[1], "validation X", "validation y")
+        raise UserError(
+            "validation_data is (X, y) or (X, y, sample_weight), arrays as for training",
+            place="fit: validation_data",
+            found=type(data).__name__,
+        )
+    x, y, output = checked(model, data[0], data[1], "validation X", "validation y")
     own = None
     if len(data) == 3 and data[2] is not None:
         arrays.check_aligned(data[0], data[2], "the validation weights")

@@ -92,7 +92,9 @@ def run(
     if layer := fitting.augmentation_of(resolved.spec, data):
         _contact_sheet(directory, layer, data, resolved.spec.seed)
         if 0 < layer.shear < 1:
-            say(f"augmentation: shear {layer.shear:g} counts in degrees, as in ImageDataGenerator, and is hardly visible")
+            say(
+                f"augmentation: shear {layer.shear:g} counts in degrees, as in ImageDataGenerator, and is hardly visible"
+            )
 
     with tracking.tracked(resolved, directory) as (callbacks, tell):
         model, state, seconds, notes = fitting.fitted(

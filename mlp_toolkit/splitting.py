@@ -37,7 +37,7 @@ def split_rows(
         for part, share in (("test", split.test), ("validation", split.validation)):
             if isinstance(share, float) and not len(parts[part]):
                 of_rest = share * whole / len(open_rows)
-                open_rows, parts[part] = _take(open_rows, min(of_rest, 0.999), strata, recipe.seed, part)
+                open_rows, parts[part] = take(open_rows, min(of_rest, 0.999), strata, recipe.seed, part)
         parts["train"] = open_rows
     for part in PARTS:
         if len(parts[part]) == 0:
@@ -70,14 +70,19 @@ def hold_out(recipe: Recipe, values: np.ndarray, *, least: int, notes: list[str]
         )
     train, held_out = rows, rows[:0]
     if share is not None and least <= max(1, round(share * len(rows))) < len(rows):
-        train, held_out = _take(rows, share, _strata(recipe.task, values), recipe.seed, "validation")
+        train, held_out = take(rows, share, _strata(recipe.task, values), recipe.seed, "validation")
         if recipe.task in ("binary", "multiclass"):
-            lost = ~np.isin(values[held_out, 0], values[train, 0])
-            train, held_out = np.concatenate([train, held_out[lost]]), held_out[~lost]
+            train, held_out = with_every_class(values[:, 0], train, held_out)
     if not len(held_out):
         why = "as asked" if share is None else f"{share:g} of {len(rows)} rows are too few to choose an epoch by"
         notes.append(f"no validation rows: {why}; the epoch with the lowest training loss is taken")
     return {"train": np.sort(train), "validation": np.sort(held_out), "test": rows[:0]}
+
+
+def with_every_class(classes: np.ndarray, train: np.ndarray, held_out: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Two parts of the rows; rows of a class that there are only among those held out go over to the others."""
+    lost = ~np.isin(classes[held_out], classes[train])
+    return np.concatenate([train, held_out[lost]]), held_out[~lost]
 
 
 def split_by_column(column: pd.Series[Any], rows: np.ndarray, name: str) -> dict[str, np.ndarray]:
@@ -110,7 +115,7 @@ def _strata(task: str, values: np.ndarray) -> np.ndarray | None:
     return values[:, 0].astype(int)
 
 
-def _take(
+def take(
     rows: np.ndarray, share: float, strata: np.ndarray | None, seed: int, part: str
 ) -> tuple[np.ndarray, np.ndarray]:
     """Splits off a share of the rows; strata of fewer than two rows stay with the first part."""

@@ -14,10 +14,11 @@ import numpy as np
 from pydantic import ValidationError
 
 from mlp_toolkit import augmentation as augmenting
-from mlp_toolkit import catalog, devices, epoch, progress, spec, storage
+from mlp_toolkit import catalog, cautions, devices, epoch, progress, spec, storage
 from mlp_toolkit.arguments import option
 from mlp_toolkit.blocks import Rows
 from mlp_toolkit.errors import UserError
+from mlp_toolkit.holding_out import check_arrays, held_out
 from mlp_toolkit.resident import resident, resident_validation
 from mlp_toolkit.startup import keras, tf
 from mlp_toolkit.state import assign, variables
@@ -62,9 +63,10 @@ class Progress:
 def fit(
     model: Any,
     X: Any,
-    y: Any,
+    y: Any = None,
     *,
     validation_data: tuple[Any, ...] | None = None,
+    validation_split: float | None = None,
     epochs: int | None = None,
     batch_size: int | None = None,
     shuffle: bool = True,
@@ -86,6 +88,8 @@ def fit(
         y: Targets in the output's shape: (rows,) or (rows, outputs) numbers, class numbers from 0, one-hot rows, or 0/1
             labels.
         validation_data: (X, y) or (X, y, weights) that the network does not learn from.
+        validation_split: A share of the rows, above 0 and below 1, to hold out instead: drawn at random by the seed (not
+            the last rows, as in Keras), and where targets are classes a like share of each. Their weights go with them.
         epochs: Passes over the rows, 1 or more; None takes the preset slides'.
         batch_size: Rows of one step, 1 or more; None takes the preset slides'.
         shuffle: Another order of rows in every epoch, which depends on `seed` and the epoch alone.
@@ -117,6 +121,11 @@ def fit(
     schedule = _Schedule.checked(epochs, batch_size, early_stopping)
     settings = option("train.augmentation", spec.Augmentation, augmentation, "fit: augmentation")
     _check_compiled(model)
+    check_arrays(X, y)
+    if validation_split is not None:
+        X, y, sample_weight, validation_data = held_out(
+            model, X, y, sample_weight, validation_data, validation_split, seed
+        )
     rows, by_class = resident(
         model, X, y, class_weight=class_weight, sample_weight=sample_weight, seed=seed if shuffle else None
     )
@@ -190,9 +199,12 @@ def train(
     if checkpoint is not None:
         storage.check_target(model, checkpoint)
     watcher = progress.watcher(verbose)
-    _check_callbacks(callbacks, validation is not None)
+    _check_callbacks(callbacks)
+    cautions.check_rate(model, callbacks)
+    cautions.check_batch_size(batch_size, rows.rows)
+    cautions.check_watched(model, rows, validation, callbacks)
     state = resume_from or Progress()
-    keeper = _Keeper(state, early_stopping, _watched(validation), checkpoint, after_epoch)
+    keeper = _Keeper(state, early_stopping, watched_loss(validation), checkpoint, after_epoch)
     try:
         with devices.placed(device) as several:
             trained = devices.mirrored(model, several, batch_size) if several else model
@@ -214,12 +226,22 @@ def train(
         if watcher:
             watcher.close()
     history.engine = state.engine
+    if state.diverged():
+        log.warning(
+            "Training stopped: the loss of epoch %d is %s. %s %s",
+            state.epochs,
+            state.history["loss"][-1],
+            cautions.likely_cause(model, rows),
+            f"Epoch {state.best_epoch} is restored." if state.best else "There is no good epoch to go back to.",
+        )
     if (early_stopping or restore_best or state.diverged()) and state.best:
         assign(model, state.best)
+    if not state.diverged():
+        cautions.check_dead(model, rows)
     return history, state
 
 
-def _watched(validation: Rows | None) -> str:
+def watched_loss(validation: Rows | None) -> str:
     """The loss that chooses the best epoch: of the validation rows, weighted as training is."""
     if validation is None:
         return "loss"
@@ -259,13 +281,6 @@ class _Keeper(keras.callbacks.Callback):
             state.best = self.copied()
             if self.checkpoint is not None:
                 storage.save(self.model, self.checkpoint)
-        if state.diverged():
-            log.warning(
-                "Training stopped: the loss of epoch %d is %s. The usual cause is a learning rate that is too high. %s",
-                state.epochs,
-                logs["loss"],
-                f"Epoch {state.best_epoch} is restored." if state.best else "There is no good epoch to go back to.",
-            )
         if state.over(self.patience):
             self.model.stop_training = True
         if self.after_epoch is not None:
@@ -315,16 +330,9 @@ def _check_compiled(model: Any) -> None:
         raise UserError("the model is not compiled", remedy="Call model.compile(...), or build it with build_mlp.")
 
 
-def _check_callbacks(callbacks: Sequence[Any], validated: bool) -> None:
+def _check_callbacks(callbacks: Sequence[Any]) -> None:
     if not isinstance(callbacks, Sequence):
         raise UserError("a list of Keras callbacks", place="fit: callbacks", found=callbacks)
     for callback in callbacks:
         if not isinstance(callback, keras.callbacks.Callback):
             raise UserError("not a Keras callback", place="fit: callbacks", found=callback)
-        monitor = getattr(callback, "monitor", None)
-        if isinstance(monitor, str) and monitor.startswith("val_") and not validated:
-            raise UserError(
-                f"{type(callback).__name__} watches {monitor}, which there is none of without validation_data",
-                place="fit: callbacks",
-                remedy='Pass validation_data, or let it watch "loss".',
-            )
