@@ -87,15 +87,21 @@ def features_array(x: Any, shape: Shape | None, what: str = "X", whole_numbers: 
         # pandas keeps missing whole numbers and truth values as objects of its own
         frame = frame.to_numpy(np.float64, na_value=np.nan) if frame.isna().to_numpy().any() else frame.to_numpy()
     array = _numbers(frame, what)
+    if not len(array):
+        raise UserError(f"{what} has no rows")
     if shape is not None:
         if not _fits(array.shape[1:], shape) and _fits((*array.shape[1:], 1), shape):
             array = array[..., None]
         if array.ndim > 2 and shape == (math.prod(array.shape[1:]),):
             array = array.reshape(len(array), -1)
         if not _fits(array.shape[1:], shape):
-            raise UserError(f"{what} has the shape {array.shape}; the network takes {_rows_of(shape)}")
-    if not len(array):
-        raise UserError(f"{what} has no rows")
+            plain = len(shape) == 1 and array.ndim == 2
+            raise UserError(
+                f"{what} has the shape {array.shape}; the network takes {_rows_of(shape)}",
+                remedy=f"Give it the columns that it was built for, or build it with n_features={array.shape[1]}."
+                if plain
+                else None,
+            )
     if whole_numbers and array.dtype.kind in "iu":
         return array
     with np.errstate(over="ignore"):
@@ -121,11 +127,16 @@ def targets_array(y: Any, rows: int, output: Output, what: str = "y") -> np.ndar
     """
     array = _numbers(table(y), what)
     if len(array) != rows:
-        raise UserError(f"X has {rows} rows, {what} has {len(array)}")
+        raise UserError(f"X has {rows} rows, {what} has {len(array)}", remedy="Each row of X needs its target.")
     with np.errstate(over="ignore"):
         bad = ~np.isfinite(array.astype(np.float32))
     if bad.any():
-        raise UserError(f"{what} holds NaN, infinity or a number too large for float32, first in row {_first_row(bad)}")
+        raise UserError(
+            f"{what} holds NaN (a missing value), infinity or a number too large for float32, first in row "
+            f"{_first_row(bad)}",
+            remedy="Leave such rows out: known = np.isfinite(y); X[known], y[known]. Recipes leave rows out that have no "
+            "target.",
+        )
     if output.loss in CLASS_NUMBERS:
         return _class_numbers(array, output, what)
     array = _as_output(array, output, what)
@@ -134,7 +145,7 @@ def targets_array(y: Any, rows: int, output: Output, what: str = "y") -> np.ndar
         if odd.any():
             row = _first_row(odd)
             raise UserError(
-                f"{what} must hold labels 0 and 1; row {row} holds {array[row].tolist()}",
+                f"{what} must hold labels 0 and 1; row {row} holds {array[row][odd[row]].flat[0]}",
                 remedy="Map the labels first: for 1 and 2 subtract 1; for -1 and 1 use (y + 1) / 2.",
             )
     _within(array, output, what)
@@ -204,8 +215,8 @@ def _finite(array: np.ndarray, what: str, names: list[str] | None) -> None:
         row, *place = (int(i) for i in np.argwhere(bad)[0])
         name = repr(names[place[0]]) if names else f"number {', '.join(map(str, place))}"
         raise UserError(
-            f"{what} holds {bad.sum()} values that are NaN, infinite or too large for float32; "
-            f"the first is in column {name}, row {row}",
+            f"{what} holds NaN (a missing value), infinity or a number too large for float32, "
+            f"{bad.sum():,} in all; the first is in column {name}, row {row}",
             remedy="Fill or drop them first, or write a recipe: `mlp-toolkit run` fills missing values itself.",
         )
 
@@ -226,7 +237,14 @@ def _as_output(array: np.ndarray, output: Output, what: str) -> np.ndarray:
         hint = f"{output.loss} takes one-hot rows; for class numbers use sparse_categorical_crossentropy."
     elif output.loss in YES_OR_NO and (columns, outputs) == (2, 1):
         hint = "For one-hot labels of two classes pass their second column: y[:, 1]."
-    raise UserError(f"{what} has {columns} columns, the network {outputs} outputs", remedy=hint)
+    raise UserError(
+        f"{what} has {_number(columns, 'column')}, the network {_number(outputs, 'output')}",
+        remedy=hint or f"Give as many columns as outputs, or build the network with n_outputs={columns}.",
+    )
+
+
+def _number(count: int | None, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _class_numbers(array: np.ndarray, output: Output, what: str) -> np.ndarray:
@@ -262,9 +280,11 @@ def _within(array: np.ndarray, output: Output, what: str) -> None:
     odd = (array < low - slack) | (array > high + slack)
     if odd.any():
         row = _first_row(odd)
-        least, greatest = ("any" if value is None else f"{value:g}" for value in (output.low, output.high))
+        range_ = f"lies between {low:g} and {high:g}"
+        if output.low is None or output.high is None:
+            range_ = f"is never below {low:g}" if output.high is None else f"is never above {high:g}"
         raise UserError(
-            f"the network's output lies between {least} and {greatest}, and {what} holds "
+            f"the network's output {range_}, and {what} holds "
             f"{array[row][odd[row]][0] if array.ndim > 1 else array[row]:g} in row {row}",
-            remedy="Scale the targets, or build the network with an output that reaches them.",
+            remedy="Scale the targets, or build the network with an output that reaches them: a linear one reaches all.",
         )

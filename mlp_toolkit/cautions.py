@@ -191,8 +191,8 @@ def check_dead(model: Any, rows: Rows) -> None:
     alive = [np.zeros(int(output.shape[-1]), bool) for output in watched.outputs]
     for begin in range(0, len(x), each):
         outputs = watched([x[begin : begin + each]], training=False)
-        for living, values in zip(alive, keras.tree.flatten(outputs), strict=True):
-            living |= (np.asarray(values).reshape(-1, len(living)) > 0).any(axis=0)
+        for number, values in enumerate(keras.tree.flatten(outputs)):
+            alive[number] |= (np.asarray(values) > 0).any(axis=tuple(range(len(values.shape) - 1)))
     for name, living in zip(names, alive, strict=True):
         dead = int((~living).sum())
         if dead >= DEAD_SHARE * len(living):

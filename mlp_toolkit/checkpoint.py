@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,12 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from mlp_toolkit import storage, training
+from mlp_toolkit import interruption, state_files, training
 from mlp_toolkit.dataset import Dataset
-from mlp_toolkit.errors import UserError
+from mlp_toolkit.errors import UserError, shorten
+from mlp_toolkit.files import writing
 from mlp_toolkit.recipe import Resolved
 from mlp_toolkit.state import snapshot
 from mlp_toolkit.streaming import Stream
+
+log = logging.getLogger("mlp_toolkit")
 
 # A checkpoint waits until training took this many times as long as the last checkpoint did: it costs 3 % at most.
 TRAINING_PER_CHECKPOINT = 33
@@ -37,49 +41,84 @@ class Checkpoint:
     ) -> None:
         self.path, self.beside = path, beside
         told = {key: value for key, value in resolved.values.items() if key not in ("name", "metrics")}
-        told["data"] = {"fingerprint": data.fingerprint, "target": resolved.spec.data.targets}
-        told["data"]["split"] = str(resolved.values["data"]["split"])
-        told["data"]["classes"] = list(data.target.classes)
-        told["data"]["sample_weight"] = resolved.spec.data.sample_weight
-        told["data"]["stream"] = isinstance(data, Stream)
-        told["data"]["kinds"] = dict(data.kinds.by_column)
-        told["data"]["encoding"] = repr(data.encoding)
-        self.identity = hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
+        told["data"] = {
+            "fingerprint": data.fingerprint,
+            "target": resolved.spec.data.targets,
+            "split": resolved.values["data"]["split"],
+            "classes": list(data.target.classes),
+            "sample_weight": resolved.spec.data.sample_weight,
+            "stream": isinstance(data, Stream),
+            "kinds": dict(data.kinds.by_column),
+            "encoding": hashlib.sha256(repr(data.encoding).encode()).hexdigest(),
+        }
+        self.identity: dict[str, Any] = json.loads(json.dumps(told, default=str))
         self.last, self.cost = time.monotonic(), 0.0
 
     def write(self, network: Any, state: training.Progress) -> None:
-        """Writes the state after an epoch, unless the last one is too recent for what writing costs."""
-        now = time.monotonic()
-        if now - self.last < TRAINING_PER_CHECKPOINT * self.cost:
+        """Writes the state after an epoch, unless the last one is too recent for what writing costs.
+
+        Raises:
+            Terminated: The program was told to end; the state is written.
+        """
+        now, ending = time.monotonic(), interruption.wanted()
+        if now - self.last < TRAINING_PER_CHECKPOINT * self.cost and not ending:
             return
         info = {"identity": self.identity, "epochs": state.epochs, "best_epoch": state.best_epoch}
-        info |= {"best_value": state.best_value, "history": state.history}
-        storage.write_state(
-            self.path, {"now": snapshot(network), "best": [np.asarray(value) for value in state.best]}, info
-        )
-        self.beside(state)
+        info |= {"best_value": state.best_value, "history": state.history, "notes": state.notes}
+        arrays = {"now": snapshot(network), "best": [np.asarray(value) for value in state.best]}
+        with writing(self.path):
+            state_files.write(self.path, arrays, info)
+            self.beside(state)
         self.last = time.monotonic()
         self.cost = self.last - now
+        if ending:
+            raise interruption.Terminated(f"ended by SIGTERM after epoch {state.epochs}; go on with it by --resume")
 
     def read(self) -> tuple[training.Progress, list[np.ndarray]] | None:
         """The stored progress and the values of all variables; None where the run stopped before its first.
 
         Raises:
-            UserError: The recipe or the data is another than the interrupted run's.
+            UserError: The recipe or the data is another than the interrupted run's, or no checkpoint is whole.
         """
-        if not self.path.is_file():
+        found = self._newest()
+        if found is None:
             return None
-        arrays, info = storage.read_state(self.path)
+        arrays, info = found
         if info["identity"] != self.identity:
             raise UserError(
-                "the recipe or its data has changed since this run was interrupted: it cannot be gone on with",
+                "the recipe or its data has changed since this run was interrupted: it cannot be gone on with\n"
+                + "\n".join(_differences(info["identity"], self.identity)),
                 place=str(self.path),
                 remedy=f"Run {self.path.with_name('recipe.yaml')} to go on as begun, or start anew with another --out.",
             )
         state = training.Progress(
-            info["epochs"], info["best_epoch"], info["best_value"], arrays["best"], dict(info["history"])
+            info["epochs"], info["best_epoch"], info["best_value"], arrays["best"], info["history"], notes=info["notes"]
         )
         return state, arrays["now"]
+
+    def _newest(self) -> tuple[dict[str, list[np.ndarray]], dict[str, Any]] | None:
+        """The newest checkpoint that is whole."""
+        older = state_files.before(self.path)
+        if self.path.is_file():
+            try:
+                return state_files.read(self.path)
+            except UserError as error:
+                if not older.is_file():
+                    raise
+                log.warning("%s\nThe checkpoint before it is used.", error)
+        return state_files.read(older) if older.is_file() else None
+
+
+def _differences(old: Any, new: Any, key: str = "") -> list[str]:
+    """What was and what is, a line for each value that differs."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        return [
+            line
+            for name in {**old, **new}
+            if old.get(name) != new.get(name)
+            for line in _differences(old.get(name), new.get(name), f"{key}.{name}" if key else str(name))
+        ]
+    return [f"  {key}: was {shorten(old, 60)}, is {shorten(new, 60)}"]
 
 
 def replay(callback: Any, network: Any, history: Mapping[str, list[float]]) -> None:

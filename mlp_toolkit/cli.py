@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mlp_toolkit import catalog, recipe
+from mlp_toolkit import catalog, interruption, recipe
 from mlp_toolkit.errors import ToolkitError, UserError
 
 if TYPE_CHECKING:
@@ -208,6 +208,7 @@ def recipes() -> None:
 
 def main() -> None:
     """Runs the program; exit codes: 0 done, 2 the user's input is wrong, 130 Ctrl-C, 1 anything else."""
+    interruption.install()
     try:
         app()
     except ToolkitError as error:
@@ -215,6 +216,15 @@ def main() -> None:
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
+    except Exception as error:
+        # TensorFlow's own kind of MemoryError, by its name: TensorFlow may not be there to be compared with.
+        if not isinstance(error, MemoryError) and type(error).__name__ != "ResourceExhaustedError":
+            raise
+        asked = str(error).split("\n")[0] or "no size is known"
+        print(f"mlp-toolkit: out of memory: {asked}", file=sys.stderr)
+        remedy = "Lower train.batch_size or model.hidden, or let the data be read in pieces: data.stream: true."
+        print(f"  {remedy}", file=sys.stderr)
+        sys.exit(1)
     except BrokenPipeError:
         os.dup2(
             os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()

@@ -159,7 +159,7 @@ class _MLP(BaseEstimator):
         self.history_ = done.state.history
         self.n_iter_ = done.state.epochs
         self.best_epoch_ = done.state.best_epoch
-        self.notes_ = (*data.notes, *done.notes)
+        self.notes_ = (*data.notes, *done.state.notes)
         return self
 
     def _table(self, as_given: Any, X: Any, y: Any) -> pd.DataFrame:

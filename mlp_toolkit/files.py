@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from collections import Counter
 from collections.abc import Iterator
@@ -31,6 +32,20 @@ def atomic(path: str | Path) -> Iterator[Path]:
             os.close(folder)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turns what the system says of a file that cannot be written into one clear message."""
+    try:
+        yield
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        raise UserError(
+            f"cannot be written: {error.strerror or shorten(str(error))}",
+            place=str(path),
+            remedy="What was there before is whole. Make room and go on with --resume." if full else None,
+        ) from None
 
 
 class reading:  # noqa: N801 (used as `with reading(file):`, like a function)

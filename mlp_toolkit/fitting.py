@@ -33,13 +33,11 @@ class Fitted(NamedTuple):
         model: The model file of the best epoch: raw rows in, predictions out.
         state: How training went.
         seconds: How long it took.
-        notes: What else there is to say, in sentences.
     """
 
     model: Any
     state: training.Progress
     seconds: float
-    notes: list[str]
 
 
 def fitted(
@@ -73,20 +71,19 @@ def fitted(
     if train.schedule and train.schedule.name == "reduce_on_plateau":
         patience = max(1, train.early_stopping.patience // 2) if train.early_stopping else 5
         own.append(keras.callbacks.ReduceLROnPlateau(training.watched_loss(validation), patience=patience))
-    state = None
+    state = training.Progress()
     if earlier is not None:
         state, values = earlier
         for callback in own:
             replay(callback, network, state.history)
         assign(network, values)
     started = time.monotonic()
-    notes: list[str] = []
-    done = 0 if state is None else state.epochs
+    notes, done = state.notes, state.epochs
     if spec.model.pretrain is not None and not done:
         take_over(pretrained(spec, spec.model.pretrain, data, notes, verbose), network, None, notes)
         keras.utils.set_random_seed(spec.seed)
     changes = _started(spec.model.warm_start, source, network, done, notes) if source is not None else {}
-    _, state = training.train(
+    training.train(
         network,
         learned,
         validation,
@@ -106,7 +103,7 @@ def fitted(
         layer.trainable = True
     correction = _calibrated(network, data, validation, by_class, notes) if train.calibrate else None
     model = build_model_file(network, data.encoding, data.target, correction)
-    return Fitted(model, state, time.monotonic() - started, notes)
+    return Fitted(model, state, time.monotonic() - started)
 
 
 def augmentation_of(spec: Recipe, data: Dataset | Stream) -> Augmentation | None:

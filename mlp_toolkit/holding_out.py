@@ -24,7 +24,7 @@ def check_arrays(X: Any, y: Any) -> None:
         if callable(data) or hasattr(data, "num_batches") or (one_by_one and not rows):
             raise UserError(
                 f"{name} gives batches, and fit takes all rows at once: arrays, data frames or Parquet files",
-                place=f"fit: {name}",
+                place="fit",
                 found=type(data).__name__,
                 remedy=f"Join the batches to arrays. Instead of ImageDataGenerator: {old_names.AUGMENTATION}. "
                 f"For {old_names.LARGE}.",
@@ -34,14 +34,14 @@ def check_arrays(X: Any, y: Any) -> None:
 
 
 def held_out(
-    model: Any, X: Any, y: Any, sample_weight: Any, validation_data: Any, share: Any, seed: int
+    model: Any, X: Any, y: Any, sample_weight: Any, *, validation_data: Any, share: Any, seed: int
 ) -> tuple[Any, Any, Any, tuple[Any, ...]]:
     """Parts the rows of `fit`: what is left to train on, and the validation data.
 
     Each class keeps a row to train on.
 
     Raises:
-        UserError: The rows do not fit the model, the share leaves none on one side, or validation data is there already.
+        UserError: The rows do not fit the model, the share leaves none on one side, or validation data is given too.
     """
     _check_share(share, validation_data)
     check_seed(seed)
@@ -98,5 +98,5 @@ def _classes(targets: np.ndarray, output: arrays.Output) -> np.ndarray | None:
     if not np.isin(targets, (0, 1)).all():
         return None
     if output.loss in arrays.ONE_HOT or output.activation == "softmax":
-        return targets.argmax(axis=1)
+        return np.asarray(targets.argmax(axis=1))
     return targets[:, 0].astype(int) if targets.shape[1] == 1 else None

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from mlp_toolkit import cells
+from mlp_toolkit.errors import listing
 from mlp_toolkit.kinds import Kinds
 
 if TYPE_CHECKING:
     import pandas as pd
 
-FEWEST_ROWS = 30  # of fewer, a column may part two classes by chance
+FEWEST_ROWS = 30
 FIRST_LOOK = 2_000  # rows that nearly always suffice to say "no"
-SAME = 1 - 1e-8  # correlation from which on a feature is the target, but for scale and rounding
-MOST_DISTINCT = 0.2  # share of the rows; a column with a value of its own in each row "predicts" whatever there is
+SAME = 0.9999  # correlation from which on a feature is the target, but for scale and rounding
+KNOWN = 0.9  # share of the rows that a number must be known in to part the classes by
+# Values of a column for each row, at most: one with a value of its own for a few rows "predicts" whatever there is.
+MOST_DISTINCT = 1 / 20
+BY_CHANCE = 1e-4  # chance of any false word about a table without leaks
+NAMED = 8  # features named in one sentence
 
 
 def found(frame: pd.DataFrame, kinds: Kinds, values: np.ndarray, task: str, targets: Sequence[str]) -> list[str]:
-    """A sentence for each feature that alone predicts a target without any error.
+    """Sentences about features that alone predict a target without any error.
 
     Args:
         frame: Feature columns of the training rows.
@@ -31,64 +37,98 @@ def found(frame: pd.DataFrame, kinds: Kinds, values: np.ndarray, task: str, targ
     """
     if len(frame) < FEWEST_ROWS:
         return []
-    notes = []
-    numeric = set(kinds.of("numeric"))
-    for name in (*kinds.of("numeric"), *(kinds.of("categorical") if task != "regression" else ())):
-        if name in numeric:
-            column = cells.to_numbers(frame[name], name).astype(np.float64)
-            column[~np.isfinite(column)] = np.nan
-        else:
-            column = cells.distinct_texts(frame[name])[0].astype(np.float64)
+    numeric, others = kinds.of("numeric"), [*kinds.of("categorical"), *kinds.of("date")]
+    chance = math.log(BY_CHANCE / (len(targets) * max(1, len(numeric) + len(others))))
+    told: dict[tuple[str, str], list[str]] = {}
+    step = -(-len(frame) // FIRST_LOOK)  # spread over all rows: files are often sorted by the target
+    for name in (*numeric, *others):
+        read = _read_number if name in numeric else _read_words
+        some = read(frame[name].iloc[::step])
         for target, own in zip(targets, values.T, strict=True):
-            if task == "regression":
-                tells, how = _is_target(column, own), "is, but for its scale, the target"
-            elif name in numeric and _parts(column, own):
-                tells, how = True, "alone separates the classes of"
-            else:
-                tells, how = _maps(column, own), "alone tells, value by value,"
-            if tells:
-                notes.append(
-                    f"{name}: {how} {target!r} without an error; if it is a copy of it, or known only after it, "
-                    f"leave it out: data.features: {{{name}: ignore}}"
-                )
-    return notes
+            how = _way(some, own[::step], task, chance)
+            if how and step > 1:
+                how = _way(read(frame[name]), own, task, chance)
+            if how:
+                told.setdefault((target, how), []).append(name)
+    return [
+        f"{listing(map(repr, names), NAMED)} {how.format(target=repr(target))}. Known when you predict? If not, leave "
+        f"it out: data.features: {{{names[0]}: ignore}}"
+        for (target, how), names in told.items()
+    ]
 
 
-def _is_target(column: np.ndarray, target: np.ndarray) -> bool:
-    known = np.isfinite(column)
+class _Column(NamedTuple):
+    numbers: np.ndarray | None  # NaN where missing; of words there are none
+    codes: np.ndarray  # a number for each value, -1 where missing
+
+
+def _read_number(column: pd.Series[Any]) -> _Column:
+    numbers = cells.to_numbers(column, str(column.name))
+    _, codes = np.unique(numbers, return_inverse=True, equal_nan=True)
+    return _Column(numbers, np.where(np.isnan(numbers), -1, codes))
+
+
+def _read_words(column: pd.Series[Any]) -> _Column:
+    return _Column(None, cells.distinct_texts(column)[0])
+
+
+def _way(column: _Column, target: np.ndarray, task: str, chance: float) -> str | None:
+    """How a column gives a target away, in words, or None. Log chances above `chance` do not count."""
+    if task == "regression":
+        return _follows(column.numbers, target)
+    _, y = np.unique(target, return_inverse=True)
+    if column.numbers is not None and _parts(column.numbers, y) < chance:
+        return "gives the target {target} away: a threshold alone parts its classes without an error"
+    if _maps(column.codes, y) < chance:
+        return "gives the target {target} away: each of its values goes with one class only"
+    if _maps((column.codes >= 0).astype(np.intp), y) < chance:
+        return "gives the target {target} away: whether it has a value tells the class"
+    return None
+
+
+def _follows(numbers: np.ndarray | None, target: np.ndarray) -> str | None:
+    if numbers is None:
+        return None
+    known = np.isfinite(numbers)
     if known.sum() < FEWEST_ROWS:
-        return False
-    x, y = column[known], target[known].astype(np.float64)
-    x, y = x - x.mean(), y - y.mean()
-    size = np.sqrt((x @ x) * (y @ y))
-    return bool(size > 0 and abs(x @ y) > SAME * size)
+        return None
+    x, y = (part[known] - part[known].mean() for part in (numbers, target.astype(np.float64)))
+    size = math.sqrt(float(x @ x) * float(y @ y))
+    if not size > 0 or abs(float(x @ y)) <= SAME * size:
+        return None
+    return "gives the target {target} away: it is the same but for its scale (correlation above 0.9999)"
 
 
-def _parts(column: np.ndarray, classes: np.ndarray) -> bool:
-    """Whether thresholds part all classes: in the order of the column each class is one stretch."""
-    for rows in (slice(FIRST_LOOK), slice(None)):
-        x, y = column[rows], classes[rows]
-        if np.isnan(x).any():
-            return False
-        order = np.argsort(x, kind="stable")
-        x, y = x[order], y[order]
-        changes = np.flatnonzero(np.diff(y))
-        # Equal values on both sides of a change are no threshold.
-        if len(changes) + 1 != len(np.unique(y)) or len(changes) == 0 or (x[changes] == x[changes + 1]).any():
-            return False
-    return True
+def _parts(numbers: np.ndarray, y: np.ndarray) -> float:
+    """The log of the chance that thresholds part all classes as they do; 0 where they do not."""
+    known = np.isfinite(numbers)
+    x, y = numbers[known], y[known]
+    counts = np.bincount(y)
+    present = np.flatnonzero(counts)
+    if len(x) < max(FEWEST_ROWS, KNOWN * len(numbers)) or len(present) < 2:
+        return 0.0
+    least, most = np.full(len(counts), np.inf), np.full(len(counts), -np.inf)
+    np.minimum.at(least, y, x)
+    np.maximum.at(most, y, x)
+    order = present[np.argsort(least[present])]
+    if (most[order[:-1]] >= least[order[1:]]).any():
+        return 0.0
+    # Of all orders of the rows, those in which each class is one stretch.
+    within = sum(math.lgamma(count + 1) for count in counts)
+    return math.lgamma(len(present) + 1) + within - math.lgamma(len(y) + 1)
 
 
-def _maps(column: np.ndarray, classes: np.ndarray) -> bool:
-    """Whether each value of the column stands with one class only."""
-    for rows in (slice(FIRST_LOOK), slice(None)):
-        _, codes = np.unique(column[rows], return_inverse=True, equal_nan=True)
-        y = classes[rows]
-        if codes.max() + 1 > MOST_DISTINCT * len(y) or len(np.unique(y)) < 2:
-            return False
-        least, most = np.full(codes.max() + 1, np.inf), np.full(codes.max() + 1, -np.inf)
-        np.minimum.at(least, codes, y)
-        np.maximum.at(most, codes, y)
-        if (least != most).any():
-            return False
-    return True
+def _maps(codes: np.ndarray, y: np.ndarray) -> float:
+    """The log of the chance that each value, a missing one among them, stands with one class only; 0 where not."""
+    codes = codes + 1
+    classes, values = np.bincount(y), np.bincount(codes)
+    if (values > 0).sum() > max((classes > 0).sum() + 1, MOST_DISTINCT * len(y)) or (classes > 0).sum() < 2:
+        return 0.0
+    least, most = np.full(len(values), np.inf), np.full(len(values), -np.inf)
+    np.minimum.at(least, codes, y)
+    np.maximum.at(most, codes, y)
+    if (least < most).any():
+        return 0.0
+    # The rows of a value fall in one class with a chance that is the sum over classes of their share to that power.
+    shares = np.log(classes[classes > 0] / len(y))
+    return float(sum(np.logaddexp.reduce(count * shares) for count in values[values > 0]))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from mlp_toolkit.errors import UserError
+from mlp_toolkit import catalog
+from mlp_toolkit.errors import UserError, listing
 from mlp_toolkit.targets import Target
 
 
@@ -32,6 +33,28 @@ def score(values: np.ndarray, outputs: np.ndarray, target: Target, names: list[s
     scorer = {"regression": _regression, "binary": _binary, "multilabel": _multilabel, "multiclass": _multiclass}
     scores = scorer[target.task](values, outputs.astype(np.float64), target)
     return {name: float(scores[name]) for name in names if name in scores and np.isfinite(scores[name])}
+
+
+def wanted(task: str, metrics: str | list[str] = "auto") -> list[str]:
+    """The names of the scores that a recipe asks for; auto is those of the task's table."""
+    if isinstance(metrics, str):
+        return list(catalog.config(f"tables/{task}")["entries"]["metrics"]["default"])
+    return metrics
+
+
+def left_out(scores: dict[str, float], names: list[str], part: str) -> list[str]:
+    """A sentence about the scores that a part's rows do not define, or none.
+
+    Args:
+        scores: What `score` gave.
+        names: The scores wanted.
+        part: The rows' name.
+    """
+    absent = [name for name in names if name not in scores]
+    if not absent:
+        return []
+    why = "it needs two rows or more" if absent == ["r2"] else "not every class occurs among them"
+    return [f"the {part} rows give no {listing(absent)}: {why}"]
 
 
 def _regression(y: np.ndarray, p: np.ndarray, target: Target) -> dict[str, float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,10 +16,10 @@ import numpy as np
 
 from mlp_toolkit import (
     augmentation,
-    catalog,
     dataset,
     features,
     fitting,
+    interruption,
     metrics,
     prediction,
     progress,
@@ -34,6 +35,9 @@ from mlp_toolkit import (
 from mlp_toolkit.checkpoint import Checkpoint
 from mlp_toolkit.dataset import Dataset
 from mlp_toolkit.errors import UserError
+from mlp_toolkit.files import writing
+from mlp_toolkit.locking import locked
+from mlp_toolkit.recipe import Resolved
 from mlp_toolkit.run_files import describe, predictions_file, write_beginning, write_history, write_text
 from mlp_toolkit.spec import Recipe
 from mlp_toolkit.splitting import PARTS
@@ -41,6 +45,8 @@ from mlp_toolkit.streaming import Stream
 
 if TYPE_CHECKING:
     import pandas as pd
+
+log = logging.getLogger("mlp_toolkit")
 
 
 def run(
@@ -66,7 +72,6 @@ def run(
     Raises:
         UserError: The recipe, the data or the directory is wrong.
     """
-    started = time.monotonic()
     say = progress.speaker(verbose)
     resolved = recipe.load(recipe_file, overrides)
     tracking.check(resolved.spec)
@@ -74,54 +79,66 @@ def run(
     if resume and (directory / "metrics.json").is_file():
         say(f"{directory}: this run is complete already")
         return Run(directory)
-    streamed = streaming.wanted(resolved.spec)
-    if streamed:
-        data: Dataset | Stream = streaming.load(resolved.spec, str(recipe_file), directory)
-    else:
-        data = dataset.load(resolved.spec, str(recipe_file))
-    warm = resolved.spec.model.warm_start
-    source = warm_start.read(warm) if warm else None
+    with locked(directory):
+        _carried_out(resolved, str(recipe_file), directory, resume=resume, verbose=verbose)
+    finished = Run(directory)
+    say(summary(finished.metrics))
+    return finished
+
+
+def _carried_out(resolved: Resolved, place: str, directory: Path, *, resume: bool, verbose: Any) -> None:
+    """What `run` does once the directory is its own."""
+    started = time.monotonic()
+    say = progress.speaker(verbose)
+    spec = resolved.spec
+    data: Dataset | Stream = (
+        streaming.load(spec, place, directory) if streaming.wanted(spec) else dataset.load(spec, place)
+    )
+    source = warm_start.read(spec.model.warm_start) if spec.model.warm_start else None
     if source:
         data = warm_start.with_encoding_of(source, data)
-    say(describe(resolved.spec, data))
+    say(describe(spec, data))
     checkpoint = Checkpoint(
         directory / "checkpoint.h5", resolved, data, lambda state: write_history(directory, state.history)
     )
     earlier = checkpoint.read() if resume else None
-    write_beginning(directory, resolved, data)
-    if layer := fitting.augmentation_of(resolved.spec, data):
-        _contact_sheet(directory, layer, data, resolved.spec.seed)
-        if 0 < layer.shear < 1:
-            say(
-                f"augmentation: shear {layer.shear:g} counts in degrees, as in ImageDataGenerator, and is hardly visible"
-            )
+    layer = fitting.augmentation_of(spec, data)
+    with writing(directory):
+        write_beginning(directory, resolved, data)
+        if layer:
+            _contact_sheet(directory, layer, data, spec.seed)
+    if layer and 0 < layer.shear < 1:
+        say(f"augmentation: shear counts in degrees, as in ImageDataGenerator: {layer.shear:g} is hardly visible")
 
     with tracking.tracked(resolved, directory) as (callbacks, tell):
-        model, state, seconds, notes = fitting.fitted(
-            resolved.spec,
-            data,
-            earlier=earlier,
-            source=source,
-            callbacks=callbacks,
-            after_epoch=checkpoint.write,
-            verbose=verbose,
-        )
-        for note in notes:
+        with interruption.after_the_epoch():
+            model, state, seconds = fitting.fitted(
+                spec,
+                data,
+                earlier=earlier,
+                source=source,
+                callbacks=callbacks,
+                after_epoch=checkpoint.write,
+                verbose=verbose,
+            )
+        for note in state.notes:
             say(note)
-        storage.save(model, directory / "model.h5")
-        write_history(directory, state.history)
-        scores = _evaluate(directory, model, resolved.spec, data)
-        record: dict[str, Any] = {"task": resolved.spec.task, **scores}
-        record |= {"best_epoch": state.best_epoch, "epochs": state.epochs, "rows": data.counts}
-        record |= {"seconds": {"fit": seconds, "total": time.monotonic() - started}, "engine": state.engine}
-        record["notes"] = notes
-        report.write(directory, record)
-        streaming.forget(directory)
-        write_text(directory / "metrics.json", json.dumps(record, indent=2) + "\n")  # last: it says "complete"
+        with writing(directory):
+            storage.save(model, directory / "model.h5")
+            write_history(directory, state.history)
+            scores = _evaluate(directory, model, spec, data)
+            wanted = metrics.wanted(spec.task, spec.metrics)
+            left_out = [note for part in PARTS for note in metrics.left_out(scores[part], wanted, part)]
+            for note in left_out:
+                say(note)
+            record: dict[str, Any] = {"task": spec.task, **scores}
+            record |= {"best_epoch": state.best_epoch, "epochs": state.epochs, "rows": data.counts}
+            record |= {"seconds": {"fit": seconds, "total": time.monotonic() - started}, "engine": state.engine}
+            record["notes"] = [*state.notes, *left_out]
+            report.write(directory, record)
+            streaming.forget(directory)
+            write_text(directory / "metrics.json", json.dumps(record, indent=2) + "\n")  # last: it says "complete"
         tell(record)
-    finished = Run(directory)
-    say(summary(finished.metrics))
-    return finished
 
 
 def load_run(directory: str | Path) -> Run:
@@ -215,8 +232,11 @@ def evaluate(model: Any, frame: pd.DataFrame) -> dict[str, float]:
     known = targets.complete(frame, target.names)
     frame = frame[known].reset_index(drop=True)
     values = targets.known_values(frame, target)
-    names = catalog.config(f"tables/{target.task}")["entries"]["metrics"]["default"]
-    return metrics.score(values, prediction.outputs(model, frame), target, names)
+    names = metrics.wanted(target.task)
+    scores = metrics.score(values, prediction.outputs(model, frame), target, names)
+    for note in metrics.left_out(scores, names, "labelled"):
+        log.warning("%s", note)
+    return scores
 
 
 def summary(record: Mapping[str, Any]) -> str:
@@ -264,9 +284,7 @@ def _contact_sheet(directory: Path, layer: Any, data: Dataset | Stream, seed: in
 
 def _evaluate(directory: Path, model: Any, spec: Recipe, data: Dataset | Stream) -> dict[str, dict[str, float]]:
     """Scores of the three parts by the model file's own predictions; the test rows' predictions are kept."""
-    names = spec.metrics
-    if isinstance(names, str):
-        names = catalog.config(f"tables/{spec.task}")["entries"]["metrics"]["default"]
+    names = metrics.wanted(spec.task, spec.metrics)
     scores = {}
     for part in PARTS:
         known, predicted = [], []

@@ -11,13 +11,14 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.composer import Composer
 from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.reader import ReaderError
 
 from mlp_toolkit.errors import UserError, shorten
 
 KeyPath = tuple[str | int, ...]
-LARGEST_FILE = 1_000_000
+LARGEST_FILE = 500_000
 MOST_VALUES = 50_000
 DEEPEST = 30
 
@@ -52,6 +53,29 @@ class Layer:
         return self.name
 
 
+class _TooMuchError(MarkedYAMLError):
+    """More values or levels than a recipe has."""
+
+
+class _CountingComposer(Composer):
+    """Stops at too many values while they are read, not after: a megabyte of them takes half a minute."""
+
+    counted = level = 0
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        self.counted += 1
+        self.level += 1
+        if self.counted > MOST_VALUES or self.level > DEEPEST + 1:
+            raise _TooMuchError(problem=_limits(), problem_mark=self.parser.peek_event().start_mark)
+        node = super().compose_node(parent, index)
+        self.level -= 1
+        return node
+
+
+def _limits() -> str:
+    return f"more than {MOST_VALUES:,} values, {LARGEST_FILE:,} characters or {DEEPEST} levels"
+
+
 def read_layer(file: Path, kind: str) -> Layer:
     """Reads a YAML file that holds a mapping.
 
@@ -80,6 +104,7 @@ def read_layer(file: Path, kind: str) -> Layer:
 def parse(text: str, name: str) -> tuple[Any, dict[KeyPath, tuple[int, int]]]:
     """YAML text → plain values, and line and column (from 1) of each."""
     yaml = YAML(typ="rt")
+    yaml.Composer = _CountingComposer
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about style, for instance an anchor that is used again
@@ -90,7 +115,9 @@ def parse(text: str, name: str) -> tuple[Any, dict[KeyPath, tuple[int, int]]]:
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else name
-        raise UserError(f"not valid YAML: {shorten(str(error.problem or error.context))}", place=place) from None
+        problem = shorten(str(error.problem or error.context))
+        said = problem if isinstance(error, _TooMuchError) else f"not valid YAML: {problem}"
+        raise UserError(said, place=place) from None
     except RecursionError:
         raise UserError(f"more than {DEEPEST} levels", place=name) from None
     except Exception as error:  # The YAML library lets ValueError and others through on odd input.
@@ -111,8 +138,7 @@ def parse(text: str, name: str) -> tuple[Any, dict[KeyPath, tuple[int, int]]]:
         characters += len(node) if isinstance(node, str) else 0
         # Counted with every alias written out: a few lines of aliases of aliases stand for billions of values.
         if values > MOST_VALUES or characters > LARGEST_FILE or len(path) > DEEPEST:
-            limits = f"{MOST_VALUES:,} values, {LARGEST_FILE:,} characters or {DEEPEST} levels"
-            raise UserError(f"more than {limits}", place=where(path))
+            raise UserError(_limits(), place=where(path))
         if isinstance(node, CommentedMap):
             result: dict[Any, Any] = {}
             positions = node.lc.data or {}

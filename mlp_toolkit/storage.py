@@ -188,37 +188,6 @@ def inspect(path: str | Path) -> dict[str, Any]:
     }
 
 
-def write_state(path: str | Path, arrays: Mapping[str, list[np.ndarray]], info: Mapping[str, Any]) -> None:
-    """Writes lists of arrays and a JSON record to an HDF5 file, atomically."""
-    import h5py
-
-    with atomic(path) as temporary, h5py.File(temporary, "w") as file:
-        file.attrs["info"] = json.dumps(info)
-        for name, values in arrays.items():
-            group = file.create_group(name)
-            group.attrs["count"] = len(values)
-            for index, value in enumerate(values):
-                group.create_dataset(str(index), data=value)
-
-
-def read_state(path: str | Path) -> tuple[dict[str, list[np.ndarray]], dict[str, Any]]:
-    """Reads what `write_state` wrote.
-
-    Raises:
-        UserError: The file is damaged.
-    """
-    file_path = existing(path)
-    with opened(file_path) as file:
-        try:
-            arrays = {
-                name: [group[str(index)][()] for index in range(int(group.attrs["count"]))]
-                for name, group in file.items()
-            }
-            return arrays, json.loads(file.attrs["info"])
-        except (KeyError, ValueError, OSError) as error:
-            raise UserError(f"damaged: {shorten(str(error))}", place=str(file_path)) from None
-
-
 @contextlib.contextmanager
 def _quiet_saving() -> Iterator[None]:
     """Without Keras's advice to use another format than the one this toolkit is for."""

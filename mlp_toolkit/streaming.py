@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mlp_toolkit import cells, conversion, dataset, features, readers
+from mlp_toolkit import cells, conversion, dataset, features, leaks, readers
 from mlp_toolkit.dataset import Piece
 from mlp_toolkit.errors import UserError, listing
+from mlp_toolkit.files import reading
 from mlp_toolkit.kinds import Kinds
 from mlp_toolkit.scan import Scan, as_piece
 from mlp_toolkit.spec import Recipe, Split
@@ -50,6 +51,7 @@ class Group:
         rows: Its rows.
         begin: The number of its first row among the rows of its source.
         part: The part its rows belong to; "" where the split decides.
+        stamp: The file's size and time of change when the run began.
     """
 
     file: Path
@@ -57,6 +59,7 @@ class Group:
     rows: int
     begin: int
     part: str
+    stamp: tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -187,6 +190,8 @@ def _load(recipe: Recipe, place: str, scratch: Path) -> Stream:
     roomy = kept < ROOM_TAKEN * room
     where = "are kept in a temporary file" if roomy else "are encoded anew in every epoch, there is too little room for"
     notes.append(f"encoded training rows {where}: {kept / 1e9:.2g} GB")
+    samples = {part: scan.sample(part, target) for part in ("train", "validation")}
+    notes += leaks.found(samples["train"].frame, kinds, samples["train"].values, recipe.task, target.names)
     return Stream(
         recipe=recipe,
         groups=tuple(groups),
@@ -197,7 +202,7 @@ def _load(recipe: Recipe, place: str, scratch: Path) -> Stream:
         class_counts=scan.class_counts(target),
         fingerprint=fingerprint,
         notes=(*notes, *kinds.notes),
-        samples={part: scan.sample(part, target) for part in ("train", "validation")},
+        samples=samples,
         spool=scratch if roomy else None,
     )
 
@@ -261,11 +266,17 @@ def _groups(recipe: Recipe, scratch: Path) -> tuple[list[Group], str]:
             fingerprints += [readers.file_fingerprint(each) for each in readers.parquet_files(file)]
         begin = 0
         for each, group, rows in readers.row_groups(file):
-            groups.append(Group(each, group, rows, begin, part))
+            groups.append(Group(each, group, rows, begin, part, _stamp(each)))
             begin += rows
         if not begin:
             raise UserError("the file has a header but no rows", place=path)
     return groups, readers.one_fingerprint(fingerprints)
+
+
+def _stamp(file: Path) -> tuple[int, int]:
+    with reading(file):
+        about = file.stat()
+    return about.st_size, about.st_mtime_ns
 
 
 def _frames(
@@ -281,6 +292,8 @@ def _frames(
     needed = list(dict.fromkeys([*columns, *(name for name in roles if name is not None)]))
     chances = np.random.default_rng([recipe.seed, group.begin, PARTS.index(group.part) + 1 if group.part else 0])
     begin = group.begin
+    if _stamp(group.file) != group.stamp:
+        raise UserError("the file has changed while the run was reading it", place=str(group.file))
     for frame in readers.read_group(group.file, group.number, needed, rows):
         frame.index = pd.RangeIndex(begin, begin + len(frame))  # messages name a row by its number
         begin += len(frame)

@@ -38,6 +38,7 @@ class Progress:
         best: Values of all variables after that epoch, as arrays or as tensors.
         history: Logs by name, one value an epoch.
         engine: What trained: `xla`, `graph` (both compiled) or `steps`.
+        notes: What else there is to say of it, in sentences.
     """
 
     epochs: int = 0
@@ -46,6 +47,7 @@ class Progress:
     best: list[Any] = field(default_factory=list)
     history: dict[str, list[float]] = field(default_factory=dict)
     engine: str = ""
+    notes: list[str] = field(default_factory=list)
 
     def waited(self) -> int:
         """Epochs since the best one."""
@@ -88,8 +90,8 @@ def fit(
         y: Targets in the output's shape: (rows,) or (rows, outputs) numbers, class numbers from 0, one-hot rows, or 0/1
             labels.
         validation_data: (X, y) or (X, y, weights) that the network does not learn from.
-        validation_split: A share of the rows, above 0 and below 1, to hold out instead: drawn at random by the seed (not
-            the last rows, as in Keras), and where targets are classes a like share of each. Their weights go with them.
+        validation_split: A share of the rows, above 0 and below 1, to hold out instead: drawn by the seed, not the last
+            ones as in Keras, and where targets are classes a like share of each. Their weights go with them.
         epochs: Passes over the rows, 1 or more; None takes the preset slides'.
         batch_size: Rows of one step, 1 or more; None takes the preset slides'.
         shuffle: Another order of rows in every epoch, which depends on `seed` and the epoch alone.
@@ -124,7 +126,7 @@ def fit(
     check_arrays(X, y)
     if validation_split is not None:
         X, y, sample_weight, validation_data = held_out(
-            model, X, y, sample_weight, validation_data, validation_split, seed
+            model, X, y, sample_weight, validation_data=validation_data, share=validation_split, seed=seed
         )
     rows, by_class = resident(
         model, X, y, class_weight=class_weight, sample_weight=sample_weight, seed=seed if shuffle else None

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mlp_toolkit.errors import UserError
+from mlp_toolkit.errors import UserError, listing
 
 
 def class_weights(
@@ -48,6 +48,7 @@ def class_weights(
             f"class_weight must name each {what} once, as the data has it",
             found=list(class_weight),
             allowed=[repr(label) for label in classes],
+            remedy=_mend(absent, extra),
         )
     given = [class_weight[label] for label in classes]
     numbers = all(isinstance(weight, Real) and not isinstance(weight, bool) for weight in given)
@@ -56,6 +57,18 @@ def class_weights(
         raise UserError("class weights are numbers of 0 or more, not all 0", found=dict(class_weight))
     _check_present(counts, classes, "cannot be learnt, whatever its weight")
     return by_class if counts.ndim == 1 else np.stack([np.ones_like(by_class), by_class], axis=1)
+
+
+def _mend(absent: list[Any], extra: list[Any]) -> str:
+    """What to do about names that are absent or not known."""
+    if absent and sorted(map(str, absent)) == sorted(map(str, extra)):
+        kinds = {True: "text", False: "numbers"}
+        given, own = (kinds[isinstance(names[0], str)] for names in (extra, absent))
+        if given != own:
+            return f"These are {given}, and the data has {own}: write {absent[0]!r} for {extra[0]!r}."
+    parts = [f"{listing(map(repr, absent))} has no weight" if absent else ""]
+    parts.append(f"{listing(map(repr, extra))} does not occur" if extra else "")
+    return "; ".join(part for part in parts if part) + "."
 
 
 def _check_present(counts: np.ndarray, classes: Sequence[Any], so: str) -> None:
@@ -118,9 +131,13 @@ def check_sample_weight(sample_weight: Any, rows: int) -> np.ndarray | None:
         raise UserError(f"sample_weight has the shape {weights.shape}; {rows} rows take ({rows},)")
     weights = weights.reshape(rows)
     if not np.isfinite(weights).all() or (weights < 0).any():
-        raise UserError(f"sample_weight must hold numbers of 0 or more; row {_first_bad(weights)} does not")
+        row = _first_bad(weights)
+        raise UserError(
+            f"sample_weight must hold numbers of 0 or more; row {row} holds {weights[row]:g}",
+            remedy="0 leaves a row out.",
+        )
     if not weights.any():
-        raise UserError("all sample weights are zero")
+        raise UserError("all sample weights are zero: nothing would be learnt")
     return weights
 
 

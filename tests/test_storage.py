@@ -17,7 +17,7 @@ import h5py
 import numpy as np
 import pytest
 
-from mlp_toolkit import storage
+from mlp_toolkit import state_files, storage
 from mlp_toolkit.errors import UserError
 from mlp_toolkit.model import build_mlp
 from mlp_toolkit.startup import keras
@@ -247,8 +247,8 @@ def test_inspect_tells_what_a_file_holds_without_building_it(saved: Path) -> Non
 
 def test_state_is_written_and_read_back(tmp_path: Path) -> None:
     values = [np.float32([1, 2]), np.int64(7), np.zeros((0, 3))]
-    storage.write_state(tmp_path / "s.h5", {"now": values, "best": []}, {"epochs": 3})
-    arrays, info = storage.read_state(tmp_path / "s.h5")
+    state_files.write(tmp_path / "s.h5", {"now": values, "best": []}, {"epochs": 3})
+    arrays, info = state_files.read(tmp_path / "s.h5")
     assert info == {"epochs": 3}
     assert arrays["best"] == []
     for value, again in zip(values, arrays["now"], strict=True):
@@ -468,7 +468,7 @@ def test_a_file_that_was_tampered_with_is_refused(saved: Path, change: Any, word
 def test_a_truncated_file_is_refused(saved: Path, share: float) -> None:
     whole = saved.read_bytes()
     saved.write_bytes(whole[: int(share * len(whole))])
-    for read in (storage.load, storage.inspect, storage.read_state):
+    for read in (storage.load, storage.inspect, state_files.read):
         with pytest.raises(UserError, match="damaged"):
             read(saved)
 

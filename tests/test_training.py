@@ -348,7 +348,7 @@ def spoilt(row: int, value: float) -> np.ndarray:
         ("regression", spoilt(4, np.nan), VALUES, ["NaN", "number 1", "row 4"]),
         ("regression", X[:, :2], VALUES, ["(50, 2)", "(rows, 3)"]),
         ("regression", X, VALUES[:49], ["X has 50 rows, y has 49"]),
-        ("regression", X, np.stack([VALUES, VALUES], axis=1), ["2 columns", "1 outputs"]),
+        ("regression", X, np.stack([VALUES, VALUES], axis=1), ["2 columns", "1 output"]),
         ("regression", X[:0], VALUES[:0], ["no rows"]),
         ("multiclass", X, np.where(CLASSES == 2, 7, CLASSES), ["from 0 to 2", "holds 7"]),
         ("multiclass", X, CLASSES - 1, ["from 0 to 2", "holds -1"]),
@@ -422,7 +422,7 @@ def test_pandas_objects_whose_indexes_differ_are_refused() -> None:
         (1, "softmax", "binary_crossentropy", ["constant"]),
         (1, "linear", "binary_crossentropy", ["probabilities", "from_logits"]),
         (3, "linear", "sparse_categorical_crossentropy", ["probabilities", "from_logits"]),
-        (1, "relu", "mse", ["between 0 and any"]),
+        (1, "relu", "mse", ["never below 0"]),
         (1, "tanh", "mse", ["between -1 and 1"]),
     ],
 )
