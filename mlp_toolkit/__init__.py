@@ -15,13 +15,14 @@ from wrapt import register_post_import_hook
 
 if TYPE_CHECKING:
     from mlp_toolkit.augmentation import Augmentation
+    from mlp_toolkit.contents import inspect
     from mlp_toolkit.errors import MissingExtra, UserError
     from mlp_toolkit.estimators import MLPClassifier, MLPRegressor
     from mlp_toolkit.model import build_mlp
     from mlp_toolkit.prediction import predict
     from mlp_toolkit.rate_finder import RateSearch, find_learning_rate
     from mlp_toolkit.runs import Run, load_run, run
-    from mlp_toolkit.storage import inspect, load, save
+    from mlp_toolkit.storage import load, save
     from mlp_toolkit.training import fit
 else:
     _HOMES = {
@@ -35,7 +36,7 @@ else:
         "build_mlp": "model",
         "find_learning_rate": "rate_finder",
         "fit": "training",
-        "inspect": "storage",
+        "inspect": "contents",
         "load": "storage",
         "load_run": "runs",
         "predict": "prediction",

@@ -1,58 +1,128 @@
-"""Keras's own `.keras` archives: checked as model files are, then read from the checked copy."""
+"""Keras's own `.keras` archives: taken apart and checked in memory, then put together anew from what was checked."""
 
 from __future__ import annotations
 
 import io
+import stat
 import tempfile
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from mlp_toolkit import hdf5, known_classes, strangers
 from mlp_toolkit.errors import UserError, shorten
-from mlp_toolkit.files import reading
-from mlp_toolkit.strangers import check_classes, check_datasets, check_links, check_shadow, datasets, json_of
 
-MEMBERS = {"metadata.json", "config.json", "model.weights.h5"}
+if TYPE_CHECKING:
+    import h5py
+
+CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
 
 
-def load(path: Path) -> Any:
-    """The model of a `.keras` file, with its optimizer's state as Keras restores it.
+class Parts(NamedTuple):
+    """What an archive holds.
+
+    Attributes:
+        config: The model's configuration.
+        text: The same as it stands in the archive.
+        metadata: Which Keras wrote it, and when.
+        weights: The weights.
+    """
+
+    config: dict[str, Any]
+    text: bytes
+    metadata: Any
+    weights: hdf5.Group
+
+
+def read(raw: bytes, path: Path) -> Parts:
+    """The parts of a `.keras` file.
 
     Raises:
         UserError: Not such a file, damaged, or it holds something that is refused.
     """
-    import h5py
+    members = _members(raw, path)
+    config = strangers.json_of(members[CONFIG], "model's configuration", path)
+    if not isinstance(config, dict) or not isinstance(config.get("config"), dict):
+        raise UserError("the file holds no Keras model", place=str(path))
+    metadata = strangers.json_of(members[METADATA], "metadata", path)
+    return Parts(config, members[CONFIG], metadata, hdf5.read(members[WEIGHTS], str(path)))
 
-    from mlp_toolkit.startup import keras
 
-    with reading(path):
-        raw = path.read_bytes()
+def _members(raw: bytes, path: Path) -> dict[str, bytes]:
+    """The files in an archive, which are three by their names, and plain ones."""
+    place, known = str(path), {CONFIG, METADATA, WEIGHTS}
     try:
         with zipfile.ZipFile(io.BytesIO(raw)) as archive:
             parts = archive.infolist()
-            odd = sorted({part.filename for part in parts} - MEMBERS)
-            if odd or len(parts) != len(MEMBERS):
+            names = sorted(part.filename for part in parts)
+            if names != sorted(known):
+                odd = sorted({*names} - known) or [name for name in names if names.count(name) > 1]
                 raise UserError(
-                    "refused: the archive holds other files than a model", place=str(path), found=", ".join(odd) or None
+                    "refused: the archive holds other files than a model", place=place, found=", ".join(odd) or None
                 )
+            if any(stat.S_ISLNK(part.external_attr >> 16) or part.flag_bits & 1 for part in parts):
+                raise UserError("refused: a file in the archive is a link, or encrypted", place=place)
             if sum(part.file_size for part in parts) > 2 * len(raw) + 1_000_000:
-                raise UserError("refused: the archive unpacks to much more than its own size", place=str(path))
-            contents = {part.filename: archive.read(part) for part in parts}
-    except (zipfile.BadZipFile, EOFError, RuntimeError, NotImplementedError, OSError) as error:  # what zipfile raises
-        raise UserError(f"not a .keras file, or damaged: {shorten(str(error))}", place=str(path)) from None
-    config = json_of(contents["config.json"], "model's configuration", path)
-    if not isinstance(config, dict) or not isinstance(config.get("config"), dict):
-        raise UserError("the file holds no Keras model", place=str(path))
-    check_classes(config, path)
-    try:
-        with h5py.File(io.BytesIO(contents["model.weights.h5"]), "r") as weights:
-            check_links(weights, path)
-            check_datasets(weights, path)
-            held = sum(int(item.size) for _, item in datasets(weights))
-    except (OSError, RuntimeError, KeyError) as error:
-        raise UserError(f"damaged: {shorten(str(error))}", place=str(path)) from None
-    check_shadow(config, held, None, path)
-    with tempfile.TemporaryDirectory() as folder:  # the file at `path` may have changed since it was read
+                raise UserError("refused: the archive unpacks to much more than its own size", place=place)
+            return {part.filename: _unpacked(archive, part, place) for part in parts}
+    except UserError:
+        raise
+    except Exception as error:  # there is no end to what zipfile and its decompressors raise over damaged bytes
+        raise UserError(f"not a .keras file, or damaged: {shorten(str(error))}", place=place) from None
+
+
+def _unpacked(archive: zipfile.ZipFile, part: zipfile.ZipInfo, place: str) -> bytes:
+    """One file, of the declared size; zipfile compares its checksum."""
+    with archive.open(part) as file:
+        data = file.read(part.file_size)
+        if len(data) != part.file_size or file.read(1):
+            raise UserError("refused: a file in the archive has another size than declared", place=place)
+    return data
+
+
+def load(raw: bytes, path: Path) -> Any:
+    """The model of a `.keras` file, with its optimizer's state as Keras restores it.
+
+    Args:
+        raw: The file.
+        path: Names it in messages; it is not read again.
+
+    Raises:
+        UserError: Not such a file, damaged, or it holds something that is refused.
+    """
+    from mlp_toolkit import shadow
+    from mlp_toolkit.startup import keras
+
+    parts = read(raw, path)
+    known_classes.check(parts.config, str(path))
+    strangers.check_size(parts.config, path, linear=False)
+    strangers.check_finite(parts.weights.walk(), path)
+    held = sum(array.size for _, array in parts.weights.walk())
+    shadow.check(parts.config, held, None, path)
+    with shadow.rebuilding(path), tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "model.keras"
-        copy.write_bytes(raw)
-        return keras.models.load_model(str(copy), safe_mode=True)
+        with zipfile.ZipFile(copy, "w") as archive:
+            archive.writestr(CONFIG, parts.text)
+            archive.writestr(METADATA, b"{}")
+            archive.writestr(WEIGHTS, _rewritten(parts.weights))
+        model = keras.models.load_model(str(copy), safe_mode=True)
+    return model
+
+
+def _rewritten(group: hdf5.Group) -> bytes:
+    """An HDF5 file of the same contents. The HDF5 library itself reads no stranger's bytes."""
+    import h5py
+
+    def fill(target: h5py.Group, source: hdf5.Group) -> None:
+        for name, value in source.attributes.items():
+            if isinstance(value, str):
+                target.attrs[name] = value
+        for name, array in source.arrays.items():
+            target.create_dataset(name, data=array.values())
+        for name, inner in source.groups.items():
+            fill(target.create_group(name), inner)
+
+    held = io.BytesIO()
+    with h5py.File(held, "w") as file:
+        fill(file, group)
+    return held.getvalue()

@@ -134,8 +134,8 @@ def targets_array(y: Any, rows: int, output: Output, what: str = "y") -> np.ndar
         raise UserError(
             f"{what} holds NaN (a missing value), infinity or a number too large for float32, first in row "
             f"{_first_row(bad)}",
-            remedy="Leave such rows out: known = np.isfinite(y); X[known], y[known]. Recipes leave rows out that have no "
-            "target.",
+            remedy="Leave such rows out: known = np.isfinite(y); X[known], y[known]. Recipes do so with rows that have "
+            "no target.",
         )
     if output.loss in CLASS_NUMBERS:
         return _class_numbers(array, output, what)
@@ -286,5 +286,5 @@ def _within(array: np.ndarray, output: Output, what: str) -> None:
         raise UserError(
             f"the network's output {range_}, and {what} holds "
             f"{array[row][odd[row]][0] if array.ndim > 1 else array[row]:g} in row {row}",
-            remedy="Scale the targets, or build the network with an output that reaches them: a linear one reaches all.",
+            remedy="Scale the targets, or build the network with an output that reaches them, such as linear.",
         )

@@ -149,7 +149,7 @@ def predict(
 @app.command()
 def inspect(file: Annotated[Path, typer.Argument(metavar="FILE", help="A model file or a run directory.")]) -> None:
     """Says what a model file holds, without running anything in it."""
-    from mlp_toolkit.storage import inspect as read
+    from mlp_toolkit.contents import inspect as read
 
     found = read(file / "model.h5" if file.is_dir() else file)
     layers = found.pop("layers")

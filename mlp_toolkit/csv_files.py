@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING, NamedTuple, cast
 
 from mlp_toolkit import catalog
 from mlp_toolkit.errors import UserError, listing, shorten
-from mlp_toolkit.files import reading, unique
+from mlp_toolkit.files import check_unpacked, column_names, most_unpacked, reading
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,6 +22,9 @@ SEPARATORS = {",": "comma", "\t": "tab", ";": "semicolon", "|": "bar"}
 
 
 ENCODINGS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16", b"PK\x03\x04": "a zip archive or an Excel workbook"}
+
+
+HEADER_BYTES = 10_000_000  # with the blank lines before it
 
 
 class Layout(NamedTuple):
@@ -43,24 +46,40 @@ def opened(file: Path) -> IO[bytes]:
     return cast(IO[bytes], gzip.open(file, "rb") if file.name.lower().endswith(".gz") else file.open("rb"))
 
 
+def unpacked(raw: bytes, file: Path) -> bytes:
+    """The content of a gzip file.
+
+    Raises:
+        UserError: It is damaged, or holds far more than its size lets expect.
+    """
+    with reading(file), gzip.GzipFile(fileobj=io.BytesIO(raw)) as stream:
+        content = stream.read(most_unpacked(len(raw)) + 1)
+    check_unpacked(len(content), len(raw), file)
+    return content
+
+
 def layout(file: Path) -> Layout:
     """The column names of a CSV file, and its separator.
 
     Raises:
         UserError: The header cannot be read.
     """
-    blank = 0
+    blank, room = 0, HEADER_BYTES
     with reading(file), opened(file) as stream:
-        start = stream.readline(10_000_000)
+        start = stream.readline(room)
         while start and not start.strip(b"\r\n"):  # blank lines before the header
-            start = stream.readline(10_000_000)
+            room -= len(start)
+            start = stream.readline(room)
             blank += 1
-        while start.strip() and start.count(b'"') % 2:  # a quoted name may hold a line break
-            more = stream.readline(10_000_000)
-            if not more:
-                break
-            start += more
-    return Layout(*_csv_header(_decode(start, file), file), blank)
+        lines, quotes = [start], start.count(b'"')
+        room -= len(start)
+        while lines[-1] and quotes % 2:  # a quoted name may hold a line break
+            lines.append(stream.readline(room))
+            quotes += lines[-1].count(b'"')
+            room -= len(lines[-1])
+        if room <= 0:
+            raise UserError(f"no header ends within the first {HEADER_BYTES:,} bytes", place=str(file))
+    return Layout(*_csv_header(_decode(b"".join(lines), file), file), blank)
 
 
 def _decode(raw: bytes, file: Path) -> str:
@@ -94,7 +113,7 @@ def _csv_header(text: str, file: Path) -> tuple[list[str], str]:
     try:
         names = next(csv.reader(io.StringIO(first), delimiter=separator, strict=True), [])
     except csv.Error as error:
-        raise UserError(f"the header cannot be read: {error}", place=f"{file}:1") from None
+        raise UserError(f"the header cannot be read: {shorten(error)}", place=f"{file}:1") from None
     names = [name.strip() for name in names]
     empty = [index + 1 for index, name in enumerate(names) if not name]
     if empty:
@@ -103,7 +122,7 @@ def _csv_header(text: str, file: Path) -> tuple[list[str], str]:
             place=f"{file}:1",
             remedy="Name each column in the first line; an index column can be named `row`.",
         )
-    return unique(names, f"{file}:1"), separator
+    return column_names(names, f"{file}:1"), separator
 
 
 def read(raw: bytes, file: Path, notes: list[str]) -> pd.DataFrame:
@@ -117,7 +136,6 @@ def read(raw: bytes, file: Path, notes: list[str]) -> pd.DataFrame:
     Raises:
         UserError: With the line and the remedy.
     """
-    import pandas as pd
     import pyarrow as pa
     import pyarrow.csv as arrow_csv
 
@@ -145,7 +163,8 @@ def read(raw: bytes, file: Path, notes: list[str]) -> pd.DataFrame:
             raise UserError("the file has a header but no rows", place=str(file)) from None
         raise _ragged(text, separator, len(names), file, str(error)) from None
     _closed(text, separator, file)
-    return pd.DataFrame({name: table[name].to_numpy(zero_copy_only=False) for name in names}, copy=False)
+    frame: pd.DataFrame = table.to_pandas(split_blocks=True)
+    return frame
 
 
 def check_closed(file: Path, separator: str) -> None:
@@ -190,5 +209,5 @@ def _ragged(text: str, separator: str, width: int, file: Path, reason: str) -> U
                     remedy="A field that holds the separator or a line break must stand in double quotes.",
                 )
     except csv.Error as error:
-        return UserError(f"cannot be read as CSV: {error}", place=f"{file}:{reader.line_num}")
+        return UserError(f"cannot be read as CSV: {shorten(error)}", place=f"{file}:{reader.line_num}")
     return UserError(f"cannot be read as CSV: {shorten(reason)}", place=str(file))

@@ -50,11 +50,16 @@ def found(frame: pd.DataFrame, kinds: Kinds, values: np.ndarray, task: str, targ
                 how = _way(read(frame[name]), own, task, chance)
             if how:
                 told.setdefault((target, how), []).append(name)
-    return [
-        f"{listing(map(repr, names), NAMED)} {how.format(target=repr(target))}. Known when you predict? If not, leave "
-        f"it out: data.features: {{{names[0]}: ignore}}"
-        for (target, how), names in told.items()
-    ]
+    return [_sentence(names, target, how) for (target, how), names in told.items()]
+
+
+def _sentence(names: list[str], target: str, how: str) -> str:
+    one = len(names) == 1
+    ignored = listing((f"{name}: ignore" for name in names), NAMED)
+    return (
+        f"{listing(map(repr, names), NAMED)} {'gives' if one else 'give'} the target {target!r} away: {how}. Known "
+        f"when you predict? If not, leave {'it' if one else 'them'} out: data.features: {{{ignored}}}"
+    )
 
 
 class _Column(NamedTuple):
@@ -78,11 +83,11 @@ def _way(column: _Column, target: np.ndarray, task: str, chance: float) -> str |
         return _follows(column.numbers, target)
     _, y = np.unique(target, return_inverse=True)
     if column.numbers is not None and _parts(column.numbers, y) < chance:
-        return "gives the target {target} away: a threshold alone parts its classes without an error"
+        return "a threshold alone parts its classes without an error"
     if _maps(column.codes, y) < chance:
-        return "gives the target {target} away: each of its values goes with one class only"
+        return "each of its values goes with one class only"
     if _maps((column.codes >= 0).astype(np.intp), y) < chance:
-        return "gives the target {target} away: whether it has a value tells the class"
+        return "whether it has a value tells the class"
     return None
 
 
@@ -96,7 +101,7 @@ def _follows(numbers: np.ndarray | None, target: np.ndarray) -> str | None:
     size = math.sqrt(float(x @ x) * float(y @ y))
     if not size > 0 or abs(float(x @ y)) <= SAME * size:
         return None
-    return "gives the target {target} away: it is the same but for its scale (correlation above 0.9999)"
+    return "the same but for its scale (correlation above 0.9999)"
 
 
 def _parts(numbers: np.ndarray, y: np.ndarray) -> float:

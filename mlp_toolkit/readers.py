@@ -6,18 +6,15 @@ give text only: what a column means is decided in `features`, in one place for a
 
 from __future__ import annotations
 
-import gzip
 import hashlib
-import io
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlp_toolkit import catalog, csv_files, image_files, images
-from mlp_toolkit.errors import UserError, listing
-from mlp_toolkit.files import reading, unique
+from mlp_toolkit import catalog, csv_files, image_files, images, npz_files, parquet_tables
+from mlp_toolkit.errors import UserError, listing, shorten
+from mlp_toolkit.files import column_names, reading, unique
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,9 +58,9 @@ def header(path: str | Path) -> list[str]:
 
         file = parquet_files(file)[0]
         with reading(file):
-            return unique([str(name) for name in parquet.read_schema(file).names], file)
+            return column_names([str(name) for name in parquet.read_schema(file).names], file)
     if kind == ".npz":
-        return [name for name, _ in _npz_columns(file, [])]
+        return [name for name, _ in npz_files.columns(file, [])]
     return csv_files.layout(file).names
 
 
@@ -94,13 +91,12 @@ def read(path: str | Path) -> Table:
         raise UserError("the file is empty", place=str(file))
     notes: list[str] = []
     if kind == ".parquet":
-        frame = _parquet(raw, file)
+        frame = normalise(parquet_tables.read(raw, file))
     elif kind == ".npz":
-        frame = _npz(file, notes)
+        frame = normalise(npz_files.read(file, notes))
     else:
         if kind.endswith(".gz"):
-            with reading(file):
-                raw = gzip.decompress(raw)
+            raw = csv_files.unpacked(raw, file)
         frame = csv_files.read(raw, file, notes)
     if not len(frame):
         raise UserError("the file has a header but no rows", place=str(file))
@@ -149,7 +145,7 @@ def row_groups(path: str | Path) -> list[tuple[Path, int, int]]:
     first: list[str] = []
     for file in files:
         with reading(file), parquet.ParquetFile(file) as opened:
-            names = unique([str(name) for name in opened.schema_arrow.names], file)
+            names = column_names([str(name) for name in opened.schema_arrow.names], file)
             first = first or names
             _same_columns(file, names, files[0], first)
             about = opened.metadata
@@ -264,8 +260,11 @@ def _column(column: pd.Series[Any], name: str) -> Any:
         column = column.astype(object)  # not the categories' own type: whole numbers have no place for a gap
     kind = column.dtype
     if pd.api.types.is_datetime64_any_dtype(kind):
-        stamps = column.dt.tz_localize(None) if getattr(kind, "tz", None) is not None else column
-        text = stamps.dt.strftime("%Y-%m-%d %H:%M:%S").astype(object)
+        try:
+            stamps = column.dt.tz_localize(None) if getattr(kind, "tz", None) is not None else column
+            text = stamps.dt.strftime("%Y-%m-%d %H:%M:%S").astype(object)
+        except (ValueError, NotImplementedError, OverflowError) as error:
+            raise UserError(f"column {name!r} holds times that no calendar has: {shorten(error)}") from None
         return text.where(column.notna(), None).to_numpy(object)
     if pd.api.types.is_numeric_dtype(kind) and not pd.api.types.is_complex_dtype(kind):  # booleans, too
         return column.to_numpy(np.float64, na_value=np.nan)
@@ -322,59 +321,3 @@ def suffix(file: Path) -> str:
         if name.endswith(known):
             return known
     raise UserError("unknown kind of file", place=str(file), found=file.suffix or file.name, allowed=SUFFIXES)
-
-
-def _parquet(raw: bytes, file: Path) -> pd.DataFrame:
-    import pyarrow as pa
-    from pyarrow import parquet
-
-    with reading(file):
-        table = parquet.read_table(pa.BufferReader(raw))
-        unique([str(name) for name in table.column_names], file)
-        frame = table.to_pandas(ignore_metadata=True)
-    return normalise(frame)
-
-
-def _npz_columns(file: Path, notes: list[str]) -> list[tuple[str, Any]]:
-    """Columns of an NPZ file.
-
-    An array of one dimension is a column; so are images, (rows, height, width) or (rows, height, width, 1 or 3).
-    Others give one column for each value of a row.
-    """
-    import numpy as np
-
-    with reading(file), np.lib.npyio.NpzFile(io.BytesIO(file.read_bytes())) as archive:
-        arrays = {name: archive[name] for name in archive.files}
-    if not arrays:
-        raise UserError("the file holds no arrays", place=str(file))
-    lengths = {name: array.shape[0] if array.ndim else None for name, array in arrays.items()}
-    if len(set(lengths.values())) > 1 or None in lengths.values():
-        raise UserError("the arrays differ in their number of rows", place=str(file), found=lengths)
-    columns: list[tuple[str, Any]] = []
-    for name, array in arrays.items():
-        if array.ndim == 1:
-            columns.append((name, array))
-            continue
-        if array.dtype.kind in "iufb" and (array.ndim == 3 or (array.ndim == 4 and array.shape[3] in (1, 3))):
-            columns.append((name, images.as_cells(array)))
-            continue
-        if array.ndim > 2:
-            notes.append(
-                f"{name}: {array.shape} are no images, (rows, height, width) or (rows, height, width, 1 or 3); "
-                f"read as {math.prod(array.shape[1:]):,} plain columns"
-            )
-        for index in np.ndindex(*array.shape[1:]):
-            columns.append((f"{name}_" + "_".join(map(str, index)), array[(slice(None), *index)]))
-    unique([name for name, _ in columns], file)
-    return columns
-
-
-def _npz(file: Path, notes: list[str]) -> pd.DataFrame:
-    import pandas as pd
-
-    columns = _npz_columns(file, notes)
-    with reading(file):
-        frame = pd.DataFrame(
-            {name: array if array.dtype.kind in "iufM" else array.astype(object) for name, array in columns}, copy=False
-        )
-    return normalise(frame)

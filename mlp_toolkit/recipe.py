@@ -115,6 +115,8 @@ def find(path: str | Path) -> Path:
             return file.resolve()
         if file.exists():
             raise UserError("a recipe is a YAML file, and this is none", place=shorten(str(path)))
+    except UserError:
+        raise
     except (OSError, ValueError) as error:
         raise UserError(f"cannot be read: {error}", place=shorten(str(path))) from None
     name = str(path).removesuffix(".yaml")
@@ -326,6 +328,8 @@ def _table_values(values: dict[str, Any], origins: dict[KeyPath, Origin]) -> Non
     for section, key in (("model", "activation"), ("train", "schedule")):
         part = values.get(section)
         if isinstance(part, dict) and isinstance(part.get(key), dict) and [*part[key]] == ["name"]:
+            if isinstance(part[key]["name"], dict):
+                continue  # no name; the check that follows says so
             part[key] = part[key]["name"]
             origins[section, key] = origins.pop((section, key, "name"))
     for dotted, usual in catalog.config("options")["options"].items():

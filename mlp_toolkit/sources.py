@@ -91,6 +91,8 @@ def read_layer(file: Path, kind: str) -> Layer:
     except UnicodeDecodeError as error:
         before = error.object[: error.start].decode("utf-8-sig", "replace")
         raise UserError("not UTF-8 text", place=f"{name}:{_line_column(before)}") from None
+    except UserError:
+        raise
     except (OSError, ValueError) as error:
         raise UserError(f"cannot be read: {getattr(error, 'strerror', error)}", place=name) from None
     node, places = parse(text, name)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from mlp_toolkit import hdf5, strangers
 from mlp_toolkit.errors import UserError, shorten
 from mlp_toolkit.files import atomic
-from mlp_toolkit.strangers import existing, opened
 
 Arrays = Mapping[str, list[np.ndarray]]
 
@@ -28,15 +30,18 @@ def write(path: Path, arrays: Arrays, info: Mapping[str, Any]) -> None:
     import h5py
 
     record = json.dumps(info)
+    contents = io.BytesIO()
+    # Not straight to the disk: where that is full, HDF5 ends without a word, or with the program.
+    with h5py.File(contents, "w") as file:
+        file.attrs["info"] = record
+        file.attrs["checksum"] = _checksum(arrays, record)
+        for name, values in arrays.items():
+            group = file.create_group(name)
+            group.attrs["count"] = len(values)
+            for index, value in enumerate(values):
+                group.create_dataset(str(index), data=value)
     with atomic(path) as temporary:
-        with h5py.File(temporary, "w") as file:
-            file.attrs["info"] = record
-            file.attrs["checksum"] = _checksum(arrays, record)
-            for name, values in arrays.items():
-                group = file.create_group(name)
-                group.attrs["count"] = len(values)
-                for index, value in enumerate(values):
-                    group.create_dataset(str(index), data=value)
+        temporary.write_bytes(contents.getbuffer())
         if path.is_file():
             os.replace(path, before(path))
 
@@ -47,20 +52,22 @@ def read(path: Path) -> tuple[dict[str, list[np.ndarray]], dict[str, Any]]:
     Raises:
         UserError: The file is damaged, or not such a file.
     """
-    with opened(existing(path)) as file:
-        try:
-            record = str(file.attrs["info"])
-            arrays = {
-                name: [group[str(index)][()] for index in range(int(group.attrs["count"]))]
-                for name, group in file.items()
-            }
-            if file.attrs["checksum"] != _checksum(arrays, record):
-                raise UserError("damaged: its contents are not those of its checksum", place=str(path))
-            return arrays, json.loads(record)
-        except (KeyError, ValueError, TypeError, OSError, AttributeError) as error:  # what h5py raises of odd parts
-            if isinstance(error, UserError):
-                raise
-            raise UserError(f"damaged: {shorten(str(error))}", place=str(path)) from None
+    file_path = strangers.existing(path)
+    # Read without the HDF5 library: a damaged file can end the process there.
+    file = hdf5.read(strangers.contents(file_path, sys.maxsize - 1), str(file_path))
+    try:
+        record = str(file.attributes["info"])
+        arrays = {
+            name: [group.arrays[str(index)].values() for index in range(int(group.attributes["count"]))]
+            for name, group in file.groups.items()
+        }
+        if file.attributes["checksum"] != _checksum(arrays, record):
+            raise UserError("damaged: its contents are not those of its checksum", place=str(path))
+        return arrays, json.loads(record)
+    except (KeyError, ValueError, TypeError) as error:
+        if isinstance(error, UserError):
+            raise
+        raise UserError(f"damaged: {shorten(str(error))}", place=str(path)) from None
 
 
 def _checksum(arrays: Arrays, record: str) -> str:

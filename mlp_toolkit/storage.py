@@ -1,46 +1,32 @@
-"""HDF5: save, load, inspect. The only module that touches Keras's saving.
+"""Models in HDF5 files, saved and loaded.
 
 Keras writes architecture, weights and optimizer in its own layout, so that any Keras can read the file. This module
-adds what Keras leaves out (the exact compile arguments, the random state of dropout) in a group of its own, writes so
-that a kill leaves the old file or the new one, and restores the optimizer, which Keras 3 does not.
+adds what Keras leaves out (the exact compile arguments, the random state of dropout) in a group of its own, and writes
+so that a kill leaves the old file or the new one. Reading is this toolkit's own: every file counts as a stranger's, is
+read once, and is checked in memory before a model is built from it; the optimizer, which Keras 3 loses, is restored.
 """
 
 from __future__ import annotations
 
 import contextlib
 import inspect as inspection
+import io
 import json
 import logging
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from mlp_toolkit import archives
+from mlp_toolkit import archives, hdf5, known_classes, strangers
+from mlp_toolkit.contents import OWN_GROUP, inspect  # noqa: F401  (`inspect` is a part of this module for its users)
 from mlp_toolkit.errors import UserError, shorten
 from mlp_toolkit.files import atomic
-from mlp_toolkit.strangers import (
-    check_classes,
-    check_datasets,
-    check_shadow,
-    datasets,
-    existing,
-    h5_path,
-    json_of,
-    model_config,
-    names_in,
-    opened,
-    refused,
-)
 
 if TYPE_CHECKING:
     import h5py
 
 log = logging.getLogger("mlp_toolkit")
-
-OWN_GROUP = "mlp_toolkit"
 
 
 def save(model: Any, path: str | Path) -> None:
@@ -57,25 +43,34 @@ def save(model: Any, path: str | Path) -> None:
 
     from mlp_toolkit.startup import keras
 
+    class Memory(h5py.File):
+        """A file in memory that Keras takes for a path of its HDF5 format."""
+
+        def __str__(self) -> str:
+            return "model.h5"
+
     target = check_target(model, path)
-    with atomic(target) as temporary:
+    contents = io.BytesIO()
+    # Not straight to the disk: where that is full, HDF5 ends without a word, or with the program.
+    with Memory(contents, "w") as file:
         try:
             with _quiet_saving():
-                model.save(temporary)
+                model.save(file)
         except (NotImplementedError, TypeError, ValueError) as error:  # what Keras raises of own classes
             raise UserError(f"Keras cannot write this model: {shorten(str(error), 300)}", place=str(target)) from error
-        with h5py.File(temporary, "r+") as file:
-            own = file.create_group(OWN_GROUP)
-            own.attrs["format"] = 1
-            if model.compiled:
-                # Keras takes the optimizer out of the record it keeps of `compile` when it writes HDF5.
-                arguments = dict(model.get_compile_config())
-                arguments["optimizer"] = keras.saving.serialize_keras_object(model.optimizer)
-                _complete_loss(arguments["loss"], model.loss)
-                own.attrs["compile_config"] = json.dumps(arguments)
-                _spell_out_losses(file)
-            for index, variable in enumerate(_random_states(model)):
-                own.create_dataset(f"random_state_{index}", data=variable.numpy())
+        own = file.create_group(OWN_GROUP)
+        own.attrs["format"] = 1
+        if model.compiled:
+            # Keras takes the optimizer out of the record it keeps of `compile` when it writes HDF5.
+            arguments = dict(model.get_compile_config())
+            arguments["optimizer"] = keras.saving.serialize_keras_object(model.optimizer)
+            _complete_loss(arguments["loss"], model.loss)
+            own.attrs["compile_config"] = json.dumps(arguments)
+            _spell_out_losses(file)
+        for index, variable in enumerate(_random_states(model)):
+            own.create_dataset(f"random_state_{index}", data=variable.numpy())
+    with atomic(target) as temporary:
+        temporary.write_bytes(contents.getbuffer())
 
 
 def check_target(model: Any, path: str | Path) -> Path:
@@ -86,7 +81,7 @@ def check_target(model: Any, path: str | Path) -> Path:
     """
     from mlp_toolkit.startup import keras
 
-    target = h5_path(path)
+    target = strangers.h5_path(path)
     if isinstance(getattr(model, "optimizer", None), keras.optimizers.Adafactor):
         raise UserError("Keras cannot save Adafactor's state in HDF5: its variables share names", remedy="Use adam.")
     if not target.parent.is_dir():
@@ -94,14 +89,16 @@ def check_target(model: Any, path: str | Path) -> Path:
     return target
 
 
-def load(path: str | Path) -> Any:
+def load(path: str | Path, *, largest: int = strangers.LARGEST) -> Any:
     """Loads a model from an HDF5 file or a `.keras` archive, ready to predict and to go on training where it stopped.
 
-    The file's structure is checked first: only known Keras classes, nothing that could run code or read other files,
-    nothing larger in memory than in the file. Files of Keras 1 and 2 give a model to predict with, not compiled.
+    The file is read once, and its copy in memory is checked: only known Keras classes, nothing that could run code or
+    read other files, nothing larger in memory than in the file. Files of Keras 1 and 2 give a model to predict with,
+    not compiled.
 
     Args:
         path: A file that `save` or any Keras wrote.
+        largest: Bytes that are read at most; 4 GiB unless given.
 
     Returns:
         The Keras model, compiled when the file says how, with the optimizer's state.
@@ -109,83 +106,93 @@ def load(path: str | Path) -> Any:
     Raises:
         UserError: Not a model file, damaged, or it holds something that is refused.
     """
-    from mlp_toolkit import augmentation, calibration, schedules  # noqa: F401  (registers them and our layers with Keras)
-    from mlp_toolkit.startup import keras
+    # These register themselves and our layers with Keras.
+    from mlp_toolkit import augmentation, calibration, schedules  # noqa: F401  (imported for that alone)
 
-    file_path = existing(path)
-    if file_path.suffix == ".keras":
-        with _rebuilding(file_path):
-            model = archives.load(file_path)
-        _check_finite(model, file_path)
-        return model
-    with opened(file_path) as file:
-        config = model_config(file, file_path)
-        check_classes(config, file_path)
-        check_datasets(file, file_path)
-        with _rebuilding(file_path):
-            held = sum(int(item.size) for _, item in datasets(file["model_weights"]))
-            check_shadow(config, held, names_in(file["model_weights"], "layer_names"), file_path)
-    with _rebuilding(file_path), _quiet_saving():
-        model = keras.models.load_model(str(file_path), compile=False, safe_mode=True)
-    with opened(file_path) as file:
-        _check_finite(model, file_path)
-        with _rebuilding(file_path):
-            compile_config = _compile_config(file, file_path)
-            if compile_config is not None:
-                model.compile(**compile_config)
-                _restore_optimizer(model, file, file_path)
-            if OWN_GROUP in file:
-                for index, variable in enumerate(_random_states(model)):
-                    variable.assign(file[OWN_GROUP][f"random_state_{index}"][()])
+    file_path = strangers.existing(path)
+    raw = strangers.contents(file_path, largest)
+    return archives.load(raw, file_path) if file_path.suffix == ".keras" else _from_hdf5(raw, file_path)
+
+
+def _from_hdf5(raw: bytes, path: Path) -> Any:
+    from mlp_toolkit import shadow
+
+    file = hdf5.read(raw, str(path))
+    config = strangers.model_config(file, path)
+    with shadow.rebuilding(path):
+        known_classes.check(config, str(path))
+        strangers.check_size(config, path, linear=True)
+        compile_config = _compile_config(file, path)
+        strangers.check_finite(file.walk(), path)
+        if "model_weights" not in file.groups:
+            raise UserError("the file holds no weights: it has no group 'model_weights'", place=str(path))
+        weights = file.groups["model_weights"]
+        held = sum(array.size for _, array in weights.walk())
+        shadow.check(config, held, strangers.names_in(weights, "layer_names"), path)
+        with _quiet_saving():
+            model = shadow.build(config)
+        _fill(model, weights)
+        if compile_config is not None:
+            model.compile(**_compile_arguments(compile_config))
+            _restore_optimizer(model, file)
+        if OWN_GROUP in file.groups:
+            for index, variable in enumerate(_random_states(model)):
+                _assign(variable, file.groups[OWN_GROUP], f"random_state_{index}")
     return model
 
 
-def _check_finite(model: Any, path: Path) -> None:
-    if not all(np.isfinite(variable.numpy()).all() for variable in model.weights):
-        raise UserError("the weights hold NaN or infinity: the training that wrote them diverged", place=str(path))
+def _fill(model: Any, weights: hdf5.Group) -> None:
+    """Gives a model its weights: layer by layer in the order of the model, those that learn before the others."""
+    listed = [name for name in strangers.names_in(weights, "layer_names") if _weight_names(weights, name)]
+    layers = [layer for layer in model.layers if layer.weights]
+    if [layer.name for layer in layers] != listed:
+        raise UserError(
+            "damaged: the layers with weights are others than in the model",
+            found=", ".join(listed),
+            allowed=", ".join(layer.name for layer in layers),
+        )
+    for layer in layers:
+        _fill_one(layer, layer.trainable_weights + layer.non_trainable_weights, weights.groups[layer.name])
+    if "top_level_model_weights" in weights.groups:
+        # Weights of a model's own class, which no layer has.
+        in_layers = {id(variable) for layer in model.layers for variable in layer.weights}
+        own = [variable for variable in model.weights if id(variable) not in in_layers]
+        _fill_one(model, own, weights.groups["top_level_model_weights"])
 
 
-@contextlib.contextmanager
-def _rebuilding(path: Path) -> Iterator[None]:
-    """Whatever Keras raises over a file that it cannot make sense of, the file is what is wrong."""
-    try:
-        yield
-    except UserError:
-        raise
-    except Exception as error:
-        raise UserError(f"the model cannot be rebuilt: {shorten(str(error), 300)}", place=str(path)) from error
+def _weight_names(weights: hdf5.Group, layer: str) -> list[str]:
+    if layer not in weights.groups:
+        raise UserError(f"damaged: the weights of the layer {shorten(layer)!r} are not there")
+    return strangers.names_in(weights.groups[layer], "weight_names")
 
 
-def inspect(path: str | Path) -> dict[str, Any]:
-    """What a model file holds, read without building or running anything.
+def _fill_one(layer: Any, variables: list[Any], group: hdf5.Group) -> None:
+    names = strangers.names_in(group, "weight_names")
+    if len(names) != len(variables):
+        raise UserError(f"damaged: the layer {layer.name!r} has {len(variables)} weights, the file {len(names)}")
+    # The last word of a path is the variable's own name; Keras 2 put `:0` after it.
+    titles, own = [name.split("/")[-1].split(":")[0] for name in names], [variable.name for variable in variables]
+    if sorted(titles) == sorted(own) and titles != own:
+        raise UserError(f"refused: the file lists the weights of {layer.name!r} in another order than the model")
+    for variable, name in zip(variables, names, strict=True):
+        _assign(variable, group, name)
+    if variables and hasattr(layer, "finalize_state"):
+        layer.finalize_state()
 
-    Returns:
-        `format`, `keras_version`, `size` in bytes, `layers` (name, class, weights and parameters of each),
-        `parameters`, `inputs`, `target`, `loss`, `optimizer`, `learning_rate`, `refused`.
-    """
-    file_path = existing(h5_path(path))
-    with opened(file_path) as file:
-        config = model_config(file, file_path)
-        version = file.attrs.get("keras_version", "unknown")
-        training = json.loads(file.attrs["training_config"]) if "training_config" in file.attrs else {}
-        found = _layers(config, file.get("model_weights", {}))
-    optimizer = training.get("optimizer_config", {})
-    target = next((layer["config"] for layer in found if layer["class"] == "mlp_toolkit>Target"), None)
-    for layer in found:
-        del layer["config"]
-    return {
-        "format": "Keras HDF5",
-        "keras_version": version if isinstance(version, str) else bytes(version).decode(),
-        "size": file_path.stat().st_size,
-        "layers": found,
-        "parameters": sum(layer["parameters"] for layer in found),
-        "inputs": _input_names(config),
-        "target": target and {key: target.get(key) for key in ("task", "names", "classes")},
-        "loss": _named(training.get("loss")),
-        "optimizer": optimizer.get("class_name"),
-        "learning_rate": optimizer.get("config", {}).get("learning_rate"),
-        "refused": sorted(refused(config)),
-    }
+
+def _assign(variable: Any, group: hdf5.Group, name: str) -> None:
+    """Gives a variable its value, which has its shape and type already."""
+    array = group.array(name)
+    if array is None:
+        raise UserError(f"damaged: {shorten(name)!r} is not there")
+    dtype = array.dtype.newbyteorder("=").name
+    if array.shape != tuple(variable.shape) or dtype != variable.dtype:
+        raise UserError(
+            f"the model cannot be rebuilt: {shorten(name)!r} has another shape or type",
+            found=f"{array.shape} {dtype}",
+            allowed=f"{tuple(variable.shape)} {variable.dtype}",
+        )
+    variable.assign(array.values())
 
 
 @contextlib.contextmanager
@@ -202,25 +209,33 @@ def _quiet_saving() -> Iterator[None]:
         log.removeFilter(silence)
 
 
-def _compile_config(file: h5py.File, path: Path) -> dict[str, Any] | None:
-    """Compile arguments: exactly those the model had, or as near as Keras's own record allows."""
-    from mlp_toolkit.startup import keras
-
-    own = file.get(OWN_GROUP)
-    if own is not None and "compile_config" in own.attrs:
-        config = json_of(own.attrs["compile_config"], "compile configuration", path)
-        check_classes(config, path)
-        return {key: keras.saving.deserialize_keras_object(value) for key, value in config.items()}
-    if "training_config" not in file.attrs:
+def _compile_config(file: hdf5.Group, path: Path) -> dict[str, Any] | None:
+    """The record of compile arguments, checked: exactly those the model had, or Keras's own record; None without."""
+    own = file.groups.get(OWN_GROUP)
+    if own is not None and "compile_config" in own.attributes:
+        record = own.attributes["compile_config"]
+    elif "training_config" not in file.attributes:
         return None
-    if str(file.attrs.get("keras_version", "")).startswith(("1.", "2.")):
+    elif str(file.attributes.get("keras_version", "")).startswith(("1.", "2.")):
         log.warning("%s was written by an old Keras: it predicts; compile it before training.", path)
         return None
-    config = json_of(file.attrs["training_config"], "training configuration", path)
-    check_classes(config, path)
-    optimizer = config["optimizer_config"]
+    else:
+        record = file.attributes["training_config"]
+    config = strangers.json_of(record, "compile configuration", path)
+    known_classes.check(config, str(path))
+    if not isinstance(config, dict):
+        raise UserError("the compile configuration is damaged", place=str(path))
+    return config
+
+
+def _compile_arguments(config: dict[str, Any]) -> dict[str, Any]:
+    """Compile arguments out of their record."""
+    from mlp_toolkit.startup import keras
+
+    if "optimizer_config" not in config:
+        return {key: keras.saving.deserialize_keras_object(value) for key, value in config.items()}
     return {
-        "optimizer": keras.optimizers.deserialize(optimizer),
+        "optimizer": keras.optimizers.deserialize(config["optimizer_config"]),
         "loss": _deserialized(config.get("loss"), keras.losses.deserialize),
         "loss_weights": config.get("loss_weights"),
         "metrics": _deserialized(config.get("metrics"), keras.metrics.deserialize),
@@ -239,25 +254,21 @@ def _deserialized(node: Any, build: Any) -> Any:
     return node
 
 
-def _restore_optimizer(model: Any, file: h5py.File, path: Path) -> None:
-    """Keras builds the loaded optimizer on no variables at all, so its state is put back here, by position."""
+def _restore_optimizer(model: Any, file: hdf5.Group) -> None:
+    """Puts an optimizer's state back by position: Keras 3 builds a loaded optimizer on no variables at all."""
     optimizer = model.optimizer
     optimizer.build(model.trainable_variables)
-    if "optimizer_weights" not in file:
+    if "optimizer_weights" not in file.groups:
         return
-    group = file["optimizer_weights"]
-    names = names_in(group, "weight_names")
+    group = file.groups["optimizer_weights"]
+    names = strangers.names_in(group, "weight_names")
     # Keras writes an optimizer that has not been used yet as its step counter and its learning rate.
     if len(names) not in (2, len(optimizer.variables)):
         raise UserError(
-            f"the optimizer's state has {len(names)} parts, {optimizer.name} needs {len(optimizer.variables)}",
-            place=str(path),
+            f"the optimizer's state has {len(names)} parts, {optimizer.name} needs {len(optimizer.variables)}"
         )
     for variable, name in zip(optimizer.variables, names, strict=False):
-        value = group[name][()]
-        if tuple(value.shape) != tuple(variable.shape):
-            raise UserError(f"the optimizer's state {shorten(name)!r} has the wrong shape", place=str(path))
-        variable.assign(value)
+        _assign(variable, group, name)
 
 
 def _random_states(model: Any) -> list[Any]:
@@ -297,52 +308,3 @@ def _spell_out_losses(file: h5py.File) -> None:
     for key in ("loss", "metrics", "weighted_metrics"):
         config[key] = full(config.get(key))
     file.attrs["training_config"] = json.dumps(config)
-
-
-def _layers(config: Any, weights: Any) -> list[dict[str, Any]]:
-    """Each layer with its class, its weights' shapes and its number of parameters; nested models opened up."""
-    found: list[dict[str, Any]] = []
-
-    def walk(node: Any) -> None:
-        for layer in node.get("config", {}).get("layers", []):
-            if not isinstance(layer, dict):
-                continue
-            inner = layer.get("config", {})
-            if isinstance(inner, dict) and "layers" in inner:
-                walk(layer)
-                continue
-            name = str(inner.get("name", layer.get("name", "")) if isinstance(inner, dict) else "")
-            found.append(
-                {"name": name, "class": str(layer.get("class_name")), "weights": {}, "parameters": 0, "config": inner}
-            )
-
-    walk(config)
-    by_name = {layer["name"]: layer for layer in found}
-
-    def add(path: str, item: Any) -> None:
-        if not hasattr(item, "shape"):
-            return
-        parts = path.split("/")
-        owner = next((by_name[part] for part in reversed(parts[:-1]) if part in by_name), None)
-        if owner is not None:
-            owner["weights"]["/".join(parts[parts.index(owner["name"]) + 1 :])] = list(item.shape)
-            owner["parameters"] += int(np.prod(item.shape, dtype=np.int64))
-
-    if hasattr(weights, "visititems"):
-        weights.visititems(add)
-    return found
-
-
-def _input_names(config: Any) -> list[str]:
-    """The names of the model's own inputs, not those of models inside it."""
-    inner = config.get("config", {}) if isinstance(config, dict) else {}
-    layers = inner.get("layers", []) if isinstance(inner, dict) else []
-    return [
-        str(layer.get("config", {}).get("name"))
-        for layer in layers
-        if isinstance(layer, dict) and layer.get("class_name") == "InputLayer" and isinstance(layer.get("config"), dict)
-    ]
-
-
-def _named(node: Any) -> Any:
-    return node.get("class_name") if isinstance(node, dict) and "class_name" in node else node

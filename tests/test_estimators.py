@@ -499,6 +499,14 @@ def test_a_wrong_argument_is_told_in_fit(arguments, message, iris):
         estimator.predict(iris[0])
 
 
+def test_a_second_fit_that_fails_leaves_nothing_fitted(iris):
+    estimator = mt.MLPClassifier(epochs=1).fit(iris[0], iris[2])
+    with pytest.raises(mt.UserError):
+        estimator.fit(iris[0], ["one"] * len(iris[0]))
+    with pytest.raises(NotFittedError):
+        estimator.predict(iris[0])
+
+
 @pytest.mark.parametrize(
     ("X", "y", "message"),
     [

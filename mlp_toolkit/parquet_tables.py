@@ -1,0 +1,82 @@
+"""Parquet files become tables of plain columns."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlp_toolkit.errors import UserError
+from mlp_toolkit.files import check_unpacked, column_names, reading
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+VALUE_BYTES = 8
+# So much is read of any file, however small: columns of one value shrink to nothing, and are no bomb.
+UNPACKED_ALWAYS = 400_000_000
+DICTIONARY_BYTES = 2_000_000  # writers begin with a list of different texts, most of them of at most half of this
+
+
+def read(raw: bytes, file: Path) -> pd.DataFrame:
+    """The rows of a file, of which `readers.normalise` makes numbers and text.
+
+    Args:
+        raw: The file's bytes.
+        file: Its name.
+
+    Raises:
+        UserError: It is damaged, or holds lists or mappings, or far more than its size lets expect.
+    """
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    with reading(file):
+        # One thread: where a damaged file ends the reading early, others may go on, and end the process when it exits.
+        opened = parquet.ParquetFile(pa.BufferReader(raw), read_dictionary=[], pre_buffer=False)
+        about, schema = opened.metadata, opened.schema_arrow
+        column_names([str(name) for name in schema.names], file)
+        nested = next((field for field in schema if pa.types.is_nested(field.type)), None)
+        if nested is not None:
+            raise UserError(
+                f"column {nested.name!r} holds values of type {nested.type}; numbers, text, booleans and dates are read",
+                place=str(file),
+                remedy="Split it into plain columns, or drop it.",
+            )
+        values = about.num_rows * len(schema.names)
+        check_unpacked(values * VALUE_BYTES, len(raw), file, UNPACKED_ALWAYS)
+        repeated = _repeated_texts(about, schema)
+        opened = parquet.ParquetFile(pa.BufferReader(raw), read_dictionary=repeated, pre_buffer=False)
+        table = opened.read(use_threads=False)
+        check_unpacked(_text_bytes(table, repeated), len(raw), file, UNPACKED_ALWAYS)
+        frame: pd.DataFrame = table.to_pandas(ignore_metadata=True)
+    return frame
+
+
+def _repeated_texts(about: Any, schema: Any) -> list[str]:
+    """Columns of text in which a value takes less room than a text does: each different text stands there once."""
+    import pyarrow as pa
+
+    found = []
+    for number, field in enumerate(schema):
+        kind = field.type
+        if not (pa.types.is_string(kind) or pa.types.is_binary(kind) or pa.types.is_large_string(kind)):
+            continue
+        groups = (about.row_group(group) for group in range(about.num_row_groups))
+        taken = sum(group.column(number).total_uncompressed_size - DICTIONARY_BYTES for group in groups)
+        if taken < 4 * about.num_rows:
+            found.append(field.name)
+    return found
+
+
+def _text_bytes(table: Any, names: list[str]) -> int:
+    """Bytes of the texts of some columns, each written out."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    total = 0
+    for name in names:
+        for chunk in table[name].chunks:
+            if pa.types.is_dictionary(chunk.type):
+                lengths = pc.binary_length(chunk.dictionary).take(chunk.indices)
+                total += pc.sum(lengths.cast(pa.int64())).as_py() or 0
+    return total
