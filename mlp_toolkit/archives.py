@@ -55,11 +55,13 @@ def _members(raw: bytes, path: Path) -> dict[str, bytes]:
         with zipfile.ZipFile(io.BytesIO(raw)) as archive:
             parts = archive.infolist()
             names = sorted(part.filename for part in parts)
-            if names != sorted(known):
-                odd = sorted({*names} - known) or [name for name in names if names.count(name) > 1]
+            odd = sorted({*names} - known)
+            if odd:
                 raise UserError(
-                    "refused: the archive holds other files than a model", place=place, found=", ".join(odd) or None
+                    "refused: the archive holds other files than a model", place=place, found=", ".join(odd)
                 )
+            if names != sorted(known):
+                raise UserError("refused: the archive holds a file of a model twice, or not at all", place=place)
             if any(stat.S_ISLNK(part.external_attr >> 16) or part.flag_bits & 1 for part in parts):
                 raise UserError("refused: a file in the archive is a link, or encrypted", place=place)
             if sum(part.file_size for part in parts) > 2 * len(raw) + 1_000_000:

@@ -139,21 +139,23 @@ def read(raw: bytes, file: Path, notes: list[str]) -> pd.DataFrame:
     import pyarrow as pa
     import pyarrow.csv as arrow_csv
 
-    text = _decode(raw, file)
-    names, separator = _csv_header(text, file)
-    body = text.lstrip("\r\n").encode("utf-8") + b"\n"
+    names, separator = _csv_header(_decode(raw, file), file)
+    whole = memoryview(raw)  # a copy of all the bytes, or their text, would take as much memory again
+    body = whole[re.match(rb"(?:\xef\xbb\xbf)?[\r\n]*", raw).end() :]  # type: ignore[union-attr]  # matches nothing, too
+    if not raw.endswith(b"\n"):
+        body = memoryview(bytes(body) + b"\n")
     usual = "\t" if ".tsv" in file.name.lower() else ","
     if separator != usual:
         notes.append(f"separator: {SEPARATORS[separator]}, by the header")
     missing = catalog.config("features")["missing_values"]
     try:
         table = arrow_csv.read_csv(
-            io.BytesIO(body),
+            pa.BufferReader(body),
             # One block for the whole file: no row may be longer than a block.
             read_options=arrow_csv.ReadOptions(
                 column_names=names, skip_rows_after_names=1, use_threads=False, block_size=min(len(body) + 1, 2**31 - 1)
             ),
-            parse_options=arrow_csv.ParseOptions(delimiter=separator, newlines_in_values='"' in text),
+            parse_options=arrow_csv.ParseOptions(delimiter=separator, newlines_in_values=b'"' in raw),
             convert_options=arrow_csv.ConvertOptions(
                 column_types={name: pa.string() for name in names}, null_values=missing, strings_can_be_null=True
             ),
@@ -161,8 +163,9 @@ def read(raw: bytes, file: Path, notes: list[str]) -> pd.DataFrame:
     except pa.ArrowInvalid as error:
         if "Empty CSV file" in str(error):
             raise UserError("the file has a header but no rows", place=str(file)) from None
-        raise _ragged(text, separator, len(names), file, str(error)) from None
-    _closed(text, separator, file)
+        raise _ragged(_decode(raw, file), separator, len(names), file, str(error)) from None
+    if raw.count(b'"') % 2:
+        _find_open_quote(io.StringIO(_decode(raw, file)), separator, file)
     frame: pd.DataFrame = table.to_pandas(split_blocks=True)
     return frame
 
@@ -178,12 +181,6 @@ def check_closed(file: Path, separator: str) -> None:
     if quotes % 2:
         with reading(file), opened(file) as stream:
             _find_open_quote(io.TextIOWrapper(stream, "utf-8-sig", newline=""), separator, file)
-
-
-def _closed(text: str, separator: str, file: Path) -> None:
-    """The same, of a file that is in memory."""
-    if text.count('"') % 2:
-        _find_open_quote(io.StringIO(text), separator, file)
 
 
 def _find_open_quote(lines: Iterable[str], separator: str, file: Path) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ import numpy as np
 
 from mlp_toolkit import catalog, cells, images
 from mlp_toolkit.errors import UserError, listing, nearest
+from mlp_toolkit.files import MOST_COLUMNS
 from mlp_toolkit.images import Image
 from mlp_toolkit.kinds import Kinds
 from mlp_toolkit.moments import Moments
@@ -206,14 +207,7 @@ def model_inputs(table: pd.DataFrame | Mapping[str, np.ndarray], encoding: Encod
     Raises:
         UserError: A column is missing or holds something else than in training.
     """
-    absent = [name for name in encoding.columns if name not in table]
-    if absent:
-        near = {name: nearest(name, table) for name in absent[:3]}
-        hints = [f"{name!r} is perhaps {other!r}" for name, other in near.items() if other]
-        raise UserError(
-            f"{len(absent)} of the model's {len(encoding.columns)} columns are missing: {listing(absent)}",
-            remedy="; ".join(hints) or None,
-        )
+    require(table if isinstance(table, Mapping) else dict.fromkeys(table.columns.tolist()), encoding)
     texts = [name for name, _ in (*encoding.dates, *encoding.words)]
     inputs = dict(zip(encoding.numbers, _all_numbers(table, encoding.numbers), strict=True))
     inputs |= zip(texts, _all_texts([table[name] for name in texts]), strict=True)
@@ -221,6 +215,22 @@ def model_inputs(table: pd.DataFrame | Mapping[str, np.ndarray], encoding: Encod
     if encoding.image:
         arrays[encoding.image.name] = images.read(table[encoding.image.name], encoding.image)
     return arrays
+
+
+def require(names: Collection[str], encoding: Encoding) -> None:
+    """Checks that rows have the columns that an encoding takes.
+
+    Raises:
+        UserError: With the nearest names.
+    """
+    absent = [name for name in encoding.columns if name not in names]
+    if absent:
+        near = {name: nearest(name, itertools.islice(names, MOST_COLUMNS)) for name in absent[:3]}
+        hints = [f"{name!r} is perhaps {other!r}" for name, other in near.items() if other]
+        raise UserError(
+            f"{len(absent)} of the model's {len(encoding.columns)} columns are missing: {listing(absent)}",
+            remedy="; ".join(hints) or None,
+        )
 
 
 def _all_numbers(table: pd.DataFrame | Mapping[str, np.ndarray], names: Sequence[str]) -> list[np.ndarray]:

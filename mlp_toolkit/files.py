@@ -13,7 +13,7 @@ from mlp_toolkit.errors import UserError, listing, shorten
 
 MOST_COLUMNS = 20_000  # work on each takes about a fifth of a millisecond, wherever rows are looked at
 UNPACKED_ALWAYS = 100_000_000
-UNPACKED_TIMES = 100
+UNPACKED_TIMES = 50
 
 
 @contextlib.contextmanager

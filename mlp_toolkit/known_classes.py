@@ -249,20 +249,28 @@ class _Checker:
             return None
         found = self.function(inner, full, module, role) if name == "function" else self.role(name, full, module, role)
         if found is None:
-            shown = inner if name == "function" else name
-            what = "function" if name == "function" else "class"
-            self.refuse(
-                name,
-                f"the file holds the {what} {shorten(shown)!r}"
-                + (f" of {shorten(module)!r}" if module else "")
-                + ", which is neither Keras's own nor registered"
-                + (f", or stands where {_article(role)} belongs" if role not in (ANY, OWN) else ""),
-                "If it is yours, register it with keras.saving.register_keras_serializable before loading.",
-            )
+            self.unknown(node, role)
             return None
         if found == "metric" and isinstance(inner, dict):
             self.metric(name, inner)
         return found
+
+    def unknown(self, node: dict[str, Any], role: str) -> None:
+        """Refuses what has no role here, and says whether it would have one elsewhere."""
+        name, full, module = node["class_name"], node.get("registered_name"), node.get("module")
+        is_function = name == "function"
+        shown = node.get("config") if is_function else name
+        title = f"{'function' if is_function else 'class'} {shorten(shown)!r}"
+        title += f" of {shorten(module)!r}" if module else ""
+        elsewhere = self.function(shown, full, module, ANY) if is_function else self.role(name, full, module, ANY)
+        if elsewhere:
+            self.refuse(name, f"the file has the {title} where {_article(role)} belongs")
+            return
+        self.refuse(
+            name,
+            f"the file holds the {title}, which is neither Keras's own nor registered",
+            "If it is yours, register it with keras.saving.register_keras_serializable before loading.",
+        )
 
     def role(self, name: str, full: str | None, module: str | None, role: str) -> str | None:
         """A class's role, where it is known and may stand in this one."""

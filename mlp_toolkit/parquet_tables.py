@@ -38,7 +38,8 @@ def read(raw: bytes, file: Path) -> pd.DataFrame:
         nested = next((field for field in schema if pa.types.is_nested(field.type)), None)
         if nested is not None:
             raise UserError(
-                f"column {nested.name!r} holds values of type {nested.type}; numbers, text, booleans and dates are read",
+                f"column {nested.name!r} holds values of type {nested.type}; numbers, text, booleans and "
+                "dates are read",
                 place=str(file),
                 remedy="Split it into plain columns, or drop it.",
             )
@@ -47,7 +48,7 @@ def read(raw: bytes, file: Path) -> pd.DataFrame:
         repeated = _repeated_texts(about, schema)
         opened = parquet.ParquetFile(pa.BufferReader(raw), read_dictionary=repeated, pre_buffer=False)
         table = opened.read(use_threads=False)
-        check_unpacked(_text_bytes(table, repeated), len(raw), file, UNPACKED_ALWAYS)
+        check_unpacked(_text_bytes(table), len(raw), file, UNPACKED_ALWAYS)
         frame: pd.DataFrame = table.to_pandas(ignore_metadata=True)
     return frame
 
@@ -68,15 +69,18 @@ def _repeated_texts(about: Any, schema: Any) -> list[str]:
     return found
 
 
-def _text_bytes(table: Any, names: list[str]) -> int:
-    """Bytes of the texts of some columns, each written out."""
+def _text_bytes(table: Any) -> int:
+    """Bytes of the texts of which each different one is held once, if they were written out."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     total = 0
-    for name in names:
-        for chunk in table[name].chunks:
-            if pa.types.is_dictionary(chunk.type):
+    for column in table.columns:
+        kind = column.type
+        if pa.types.is_dictionary(kind) and (
+            pa.types.is_string(kind.value_type) or pa.types.is_binary(kind.value_type)
+        ):
+            for chunk in column.chunks:
                 lengths = pc.binary_length(chunk.dictionary).take(chunk.indices)
                 total += pc.sum(lengths.cast(pa.int64())).as_py() or 0
     return total

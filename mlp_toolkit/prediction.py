@@ -20,7 +20,7 @@ import numpy as np
 
 from mlp_toolkit import arrays, image_files, layers, readers
 from mlp_toolkit.errors import UserError
-from mlp_toolkit.features import Encoding, model_inputs
+from mlp_toolkit.features import Encoding, model_inputs, require
 from mlp_toolkit.images import Image
 from mlp_toolkit.startup import keras, tf
 from mlp_toolkit.targets import Target
@@ -69,7 +69,18 @@ def predict(model: Any, X: Any) -> Any:
             found=type(data).__name__,
             remedy="Pass a data frame, or the path of a file.",
         )
-    return table(outputs(model, readers.columns(data)), target_of(model))
+    return table(outputs(model, columns(model, data)), target_of(model))
+
+
+def columns(model: Any, frame: pd.DataFrame) -> dict[str, np.ndarray]:
+    """The columns of a data frame that a model file's model takes; whatever the others hold, they are not looked at.
+
+    Raises:
+        UserError: A column is missing, stands twice, or holds something else than numbers and texts.
+    """
+    encoding = encoding_of(model)
+    require(dict.fromkeys(map(str, frame.columns.tolist())), encoding)
+    return readers.columns(frame, {*encoding.columns})
 
 
 def table_rows(model: Any, table: readers.Table) -> pd.DataFrame:
@@ -108,9 +119,16 @@ def outputs(model: Any, frame: pd.DataFrame | Mapping[str, np.ndarray], encoding
     def work(part: slice) -> np.ndarray:
         matrices = [np.concatenate([inputs[name][part] for name in names], axis=1) for names in groups]
         matrices = [matrix.astype(np.float32) if matrix.dtype == np.uint8 else matrix for matrix in matrices]
-        return np.asarray(function([tf.constant(matrix) for matrix in matrices]).numpy())
+        return np.asarray(function(list(map(_tensor, matrices))).numpy())
 
     return _in_chunks(work, rows, size)
+
+
+def _tensor(matrix: np.ndarray) -> Any:
+    try:
+        return tf.constant(matrix)
+    except ValueError:  # half of a pair of UTF-16, which no text in UTF-8 holds: no value that was seen in training
+        return tf.constant([[text.encode("utf-8", "replace") for text in row] for row in matrix])
 
 
 def table(values: np.ndarray, target: Target) -> pd.DataFrame:

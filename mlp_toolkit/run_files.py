@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 
 
 REPEATS = (
-    "The same recipe, data and seed give the same bits again with the versions and on the kind of processor named here. "
-    "Elsewhere sums are taken in another order (vector instructions, number of threads, device, XLA's choices), and "
-    "differences of the last digit grow while training: scores will be alike, not equal."
+    "The same recipe, data and seed give the same bits again with the versions and on the kind of processor named "
+    "here. Elsewhere sums are taken in another order (vector instructions, number of threads, device, XLA's choices), "
+    "and differences of the last digit grow while training: scores will be alike, not equal."
 )
 PACKAGES = ("mlp-toolkit", "tensorflow", "keras", "numpy", "pandas", "pyarrow", "scikit-learn", "h5py", "pillow")
 

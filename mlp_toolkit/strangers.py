@@ -133,7 +133,7 @@ def check_size(config: dict[str, Any], path: Path, *, linear: bool) -> None:
     for count, most, what in (
         (calls - inputs, MOST_LAYERS, "layers"),
         (inputs, MOST_INPUTS, "inputs"),
-        (round(longest**0.5), LONGEST_SEQUENCE, "layers in Sequential models, which Keras builds slowly,"),
+        (round(longest**0.5), LONGEST_SEQUENCE, "layers in Sequential models, which are built slowly"),
     ):
         if count > most:
             raise UserError(f"refused: the model has {count:,} {what}; at most {most:,} are read", place=str(path))

@@ -24,11 +24,73 @@ from mlp_toolkit import readers, recipe
 
 ROWS = 200
 CELLS = [
-    *("", " ", "NA", "NaN", "nan", "NULL", "null", "-", "?", "true", "FALSE", "yes", "0", "-0", "-0.0", "1e308", "-1e308"),
-    *("1e999", "-1e999", "1e-400", "inf", "-inf", "Infinity", "∞", "0x10", "1_000", "1,000", "1.000,5", "1 000", "1.2.3"),
-    *("+3", " 3 ", "3.0", "3.", ".5", "1e5", "1E+5", "1d5", "١٢", "１２", "9" * 400, "0." + "1" * 400, "1/2", "12%", "$5"),
+    *(
+        "",
+        " ",
+        "NA",
+        "NaN",
+        "nan",
+        "NULL",
+        "null",
+        "-",
+        "?",
+        "true",
+        "FALSE",
+        "yes",
+        "0",
+        "-0",
+        "-0.0",
+        "1e308",
+        "-1e308",
+    ),
+    *(
+        "1e999",
+        "-1e999",
+        "1e-400",
+        "inf",
+        "-inf",
+        "Infinity",
+        "∞",
+        "0x10",
+        "1_000",
+        "1,000",
+        "1.000,5",
+        "1 000",
+        "1.2.3",
+    ),
+    *(
+        "+3",
+        " 3 ",
+        "3.0",
+        "3.",
+        ".5",
+        "1e5",
+        "1E+5",
+        "1d5",
+        "١٢",
+        "１２",
+        "9" * 400,
+        "0." + "1" * 400,
+        "1/2",
+        "12%",
+        "$5",
+    ),
     *("2024-01-01", "2024-13-45", "31.02.2024", "0000-00-00", "9999-12-31", "1/2/3", "2024-01-01T25:00:00", "12:60"),
-    *('"', '""', "'", "a\nb", "a\r\nb", "a,b;c|d\te", "\0", "\ufeff", "\x1b[2J", "\u2028", "é", "\N{PILE OF POO}", "a" * 5000),
+    *(
+        '"',
+        '""',
+        "'",
+        "a\nb",
+        "a\r\nb",
+        "a,b;c|d\te",
+        "\0",
+        "\ufeff",
+        "\x1b[2J",
+        "\u2028",
+        "é",
+        "\N{PILE OF POO}",
+        "a" * 5000,
+    ),
     *("=1+1", "<script>", "a.png", "/etc/passwd", "../x.jpg", "\x1a", "\\", "\\N", "#", "None", "[1, 2]", '{"a": 1}'),
 ]
 ENCODINGS = ("utf-16", "utf-16-le", "utf-32", "latin-1", "cp1252", "utf-8-sig", "utf-7", "cp037")
@@ -162,7 +224,11 @@ def damaged_bytes(raw: bytes, random: Random) -> bytes:
         case 2:
             return raw[:begin] + raw[end:]
         case 3:
-            return raw[:begin] + random.choice([b'"', b"\0", b"\r", b"\n", b"\xff", b",", b"\xef\xbb\xbf", b'"""']) + raw[begin:]
+            return (
+                raw[:begin]
+                + random.choice([b'"', b"\0", b"\r", b"\n", b"\xff", b",", b"\xef\xbb\xbf", b'"""'])
+                + raw[begin:]
+            )
         case 4:
             return raw[:begin]
         case 5:
@@ -300,10 +366,14 @@ def _long_parquet(column: Any, times: int, groups: int = 1) -> bytes:
     """One block of rows many times over: a small file."""
     stream = io.BytesIO()
     table = pa.table({"x": column, "y": column})
-    with parquet.ParquetWriter(stream, table.schema, compression="zstd") as writer:
+    with parquet.ParquetWriter(stream, table.schema, compression="zstd", dictionary_pagesize_limit=2**30) as writer:
         for _ in range(groups):
             writer.write_table(pa.concat_tables([table] * times), row_group_size=2**30)
     return stream.getvalue()
+
+
+def _repeated(text: str, times: int) -> Any:
+    return pa.DictionaryArray.from_arrays(np.zeros(times, np.int32), [text])
 
 
 def _nested_zip() -> bytes:
@@ -334,15 +404,16 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
     "a bomb of one line.csv.gz": lambda: _gzip((b"a", 3 * 2**30)),
     "a bomb of blank lines.csv.gz": lambda: _gzip((b"\n", 3 * 2**30)),
     "a bomb of rows.csv.gz": lambda: _gzip((b"x,y\n", 1), (b"1,2\n3,4\n", 2**28)),
-    "a bomb of cells.csv.gz": lambda: _gzip((b"x,y\n", 1), (b"12,34\n", 2**24)),
+    "a bomb of cells.csv.gz": lambda: _gzip((b"x,y\n", 1), (b"12,34\n", 2**23)),
     "a bomb of quotes.csv.gz": lambda: _gzip((b'"x,y\n', 1), (b"1,2\n", 2**28)),
     "packed twice.csv.gz": lambda: gzip.compress(gzip.compress(b"x,y\n1,2\n")),
     "many members.csv.gz": lambda: gzip.compress(b"x,y\n1,2\n2,3\n") + gzip.compress(b"") * 100_000,
     "20,000 columns.parquet": lambda: _wide_parquet(20_000),
     "a million zeros.parquet": lambda: _long_parquet(pa.array([0.0] * 1000), 1000),
-    "a billion zeros.parquet": lambda: _long_parquet(pa.array(np.zeros(1_000_000)), 10, 100),
-    "a billion gaps.parquet": lambda: _long_parquet(pa.nulls(1_000_000), 10, 100),
-    "a long text a thousand times.parquet": lambda: _long_parquet(pa.array(["a" * 2_000_000]), 1000),
+    "200 million zeros.parquet": lambda: _long_parquet(pa.array(np.zeros(1_000_000)), 10, 10),
+    "200 million gaps.parquet": lambda: _long_parquet(pa.nulls(1_000_000), 10, 10),
+    "a long text a thousand times.parquet": lambda: _long_parquet(_repeated("a" * 2_000_000, 1000), 1),
+    "a text a million times.parquet": lambda: _long_parquet(_repeated("a" * 900, 1_000_000), 1),
     "a deep list.parquet": lambda: _long_parquet(pa.array([[[[[[[[0] * 1000]]]]]]]), 1000),
     "a bomb.npz": lambda: _npz(x=npy("(400000000,)", "<f8", b"\0" * 2**20 * 3), y=npy("(400000000,)", "<f8", b"")),
     "3 GB of zeros.npz": lambda: _big_npz(),

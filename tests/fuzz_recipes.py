@@ -18,10 +18,55 @@ SIGNS = [*":-?&*!|>'\"%@`{}[],#<~=. \t\n\r\0", "\ufeff", "\x85", "\u2028", "\ud7
 PIECES = [
     *("---\n", "...\n", "%YAML 1.1\n", "<<: ", "<<: *a", "&a ", "*a", "!!set ", "!!omap ", "!!binary ", "!!float "),
     *("!!python/object/apply:os.system [touch pwned] ", "!!python/name:os.system ", "!mine ", "!<tag:x> ", "!!null "),
-    *(".inf", "-.inf", ".nan", "0x" + "f" * 300, "1" + "0" * 5000, "-1", "1e999", "1_000", "0o17", "12:30:45", "1e-400"),
-    *("2001-01-01", "2001-13-45", "2001-01-01T00:00:00Z", "yes", "null", "~", "true", '""', "''", '"\\ud800"', '"\\x00"'),
-    *("? [a, b]\n: c\n", "{a: {b: {c: }}}", "[[[[", "]]]]", "}}}}", "{{", "|\n  x\n", ">-\n", "|9\n", "a" * 5000, "\n" * 500),
-    *("[" * 200, "- " * 200, "{a: " * 100, "extends: iris.yaml\n", "extends: r.yaml\n", "preset: r.yaml\n", "\n\t", "\r"),
+    *(
+        ".inf",
+        "-.inf",
+        ".nan",
+        "0x" + "f" * 300,
+        "1" + "0" * 5000,
+        "-1",
+        "1e999",
+        "1_000",
+        "0o17",
+        "12:30:45",
+        "1e-400",
+    ),
+    *(
+        "2001-01-01",
+        "2001-13-45",
+        "2001-01-01T00:00:00Z",
+        "yes",
+        "null",
+        "~",
+        "true",
+        '""',
+        "''",
+        '"\\ud800"',
+        '"\\x00"',
+    ),
+    *(
+        "? [a, b]\n: c\n",
+        "{a: {b: {c: }}}",
+        "[[[[",
+        "]]]]",
+        "}}}}",
+        "{{",
+        "|\n  x\n",
+        ">-\n",
+        "|9\n",
+        "a" * 5000,
+        "\n" * 500,
+    ),
+    *(
+        "[" * 200,
+        "- " * 200,
+        "{a: " * 100,
+        "extends: iris.yaml\n",
+        "extends: r.yaml\n",
+        "preset: r.yaml\n",
+        "\n\t",
+        "\r",
+    ),
 ]
 BYTES = [b"\xff", b"\xc3", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\0", b"\xef\xbb\xbf", b"\x80", b"\xfe\xff"]
 VALUES: list[Any] = [
@@ -77,9 +122,13 @@ HOSTILE: dict[str, str | bytes] = {
 @functools.cache
 def corpus() -> tuple[str, ...]:
     """The shipped recipes and presets, and one recipe that holds every section."""
-    full = "task: binary\nname: full\ndata: {dataset: breast_cancer, target: target, features: {mean radius: numeric}}\n"
+    full = (
+        "task: binary\nname: full\ndata: {dataset: breast_cancer, target: target, features: {mean radius: numeric}}\n"
+    )
     full += "model: {hidden: {layers: 2, neurons: 8}, activation: {name: leaky_relu, slope: 0.1}, output: auto}\n"
-    full += "train: {optimizer: {name: adam, clipnorm: 1.0}, schedule: {name: cosine, warmup: 2}, class_weight: {0: 2}}\n"
+    full += (
+        "train: {optimizer: {name: adam, clipnorm: 1.0}, schedule: {name: cosine, warmup: 2}, class_weight: {0: 2}}\n"
+    )
     child = "extends: iris.yaml\nmodel: {dropout: &d 0.1, l2: *d}\ntrain: {<<: {epochs: 3}, batch_size: 4}\n"
     shipped = [path.read_text("utf-8") for path in catalog.recipes().values()]
     presets = [path.read_text("utf-8") for path in sorted((catalog.root("configs") / "presets").glob("*.yaml"))]
@@ -191,7 +240,12 @@ def _other_value(values: Any, random: Random) -> Any:
         case 3:
             del part[key]
         case 4:
-            names = [*spec.Data.model_fields, *spec.Model.model_fields, *spec.Train.model_fields, *spec.Recipe.model_fields]
+            names = [
+                *spec.Data.model_fields,
+                *spec.Model.model_fields,
+                *spec.Train.model_fields,
+                *spec.Recipe.model_fields,
+            ]
             part[random.choice([*names, str(key)[:-1], str(key).upper(), 0, None, 1.5])] = part.pop(key)
         case 5:
             part[key] = random.choice([[old], {"name": old}, {str(key): old}, [old, old], str(old), f"{old} "])

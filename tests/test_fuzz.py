@@ -1,12 +1,14 @@
 """Bad input in bulk: whatever a recipe, a file or a table holds, the end is a result or one clear message.
 
 Also a script: `python tests/test_fuzz.py recipes 10000` prints how many cases ended how; likewise `csv`, `parquet`,
-`npz` with a number of cases, and `hostile`, the files and recipes that are large to read.
+`npz`, `rows` and `arguments` with a number of cases, and `hostile`, the files and recipes that are large to read.
 """
 
 from __future__ import annotations
 
 import functools
+import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable
@@ -14,13 +16,21 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
 import fuzz_files
 import fuzz_recipes
+import fuzz_rows
+import numpy as np
 import pandas as pd
 import pytest
 from fuzz_bound import Tally
 
+import mlp_toolkit as mt
 from mlp_toolkit import dataset, draft, images, readers, recipe
+from mlp_toolkit.errors import UserError
+
+SEED = os.environ.get("SEED", "0")
 
 # Recipes
 
@@ -141,6 +151,101 @@ def test_a_hostile_file_is_read_or_refused_soon(tmp_path, name):
     assert not tally.outside
 
 
+# Rows to predict for
+
+
+def predicted(run: Any, rows: Any) -> None:
+    """Predictions are finite, and as many as there are rows."""
+    table = run.predict(rows) if isinstance(rows, pd.DataFrame) else mt.predict(run.model, rows)
+    assert len(table) == len(rows)
+    numbers = table.select_dtypes("number").to_numpy(float)
+    assert np.isfinite(numbers).all()
+    assert run.metrics["task"] == "regression" or ((numbers >= 0) & (numbers <= 1)).all()
+
+
+def test_odd_rows_are_predicted_for_or_refused(runs, people, tmp_path):
+    tally = Tally(tmp_path)
+    for number in range(int(os.environ.get("ROWS", "300"))):
+        random = Random(f"rows {SEED} {number}")
+        task = random.choice([*runs])
+        rows = fuzz_rows.damaged(people, random)
+        tally.case(f"rows {SEED} {number} {task}", functools.partial(predicted, runs[task], rows))
+    print(tally)
+    assert not tally.outside
+    assert min(tally.counts["valid"], tally.counts["refused"]) > 50
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("make", [fuzz_rows.wide, fuzz_rows.long])
+def test_a_million_of_anything_is_predicted_for_or_refused_soon(runs, people, tmp_path, make):
+    rows = make(people)
+    tally = Tally(tmp_path)
+    for run in runs.values():
+        run.predict(people.head(70))
+        tally.case(make.__name__, functools.partial(predicted, run, rows))
+    assert not tally.outside
+
+
+# The command line
+
+WORDS = [
+    *("run", "validate", "show", "init", "evaluate", "predict", "inspect", "lr-find", "report", "recipes", "tune", "serve"),
+    *("-o", "-o", "--out", "--resume", "-O", "--target", "--task", "--help", "-h", "--", "-", "--unknown", "--out=", "-x"),
+    *("train.epochs=1", "train.epochs=0", "=", "a=b", "model.hidden=[", "train.optimizer=[]", "name=..", "name=a/b", "seed=x"),
+    *("iris", "iri", "binary.yaml", "people.csv", "runs/binary", "runs/binary/model.h5", "runs/none", "out.csv", "out.txt"),
+    *(".", "..", "", " ", "/", "/dev/null", "/proc/self/mem", "\N{PILE OF POO}", "a" * 5000, "no/such/folder/x.csv", "~", "*"),
+    *("kind", "kind,age", "age", "binary", "regression", "nothing", "1", "-1", "%s", "{}", "\ud800", "people.csv.yaml"),
+]  # fmt: skip
+TRAINS = ("run", "lr-find", "tune", "serve")
+
+
+def arguments(random: Random) -> list[str]:
+    """A command and up to five words, most of them of no use; what trains is asked for nothing that it could do."""
+    forms = [
+        ["init", "people.csv", "--target", random.choice(["kind", "age", "no", "kind,age"]), "-O"],
+        ["predict", "runs/binary", "people.csv", "-O"],
+        ["evaluate", "runs/binary"],
+        ["validate", "binary.yaml", "-o"],
+        ["show"],
+        ["inspect"],
+        ["report"],
+    ]
+    words = random.choice(forms)[:] if random.random() < 0.5 else [random.choice(WORDS)]
+    words += [random.choice(WORDS) for _ in range(random.randint(0, 4))]
+    if random.random() < 0.2:
+        words[random.randrange(len(words))] = random.choice(WORDS)
+    if set(words) & set(TRAINS):
+        words = [word for word in words if word not in ("iris", "binary.yaml")]
+    return words
+
+
+def test_odd_arguments_end_with_a_result_or_one_message(runs, folder, people, tmp_path, call, monkeypatch):
+    work = tmp_path / "work"
+    work.mkdir()
+    for name in ("people.csv", "binary.yaml"):
+        shutil.copy(folder / name, work / name)
+    shutil.copytree(runs["binary"].directory, work / "runs" / "binary")
+    monkeypatch.chdir(work)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    tally = Tally(tmp_path)
+
+    def called(words: list[str]) -> None:
+        code, out, err = call(*words)
+        assert code in (0, 2)
+        assert "Traceback" not in out + err
+        if code:
+            raise UserError(err)
+
+    for number in range(int(os.environ.get("ARGUMENTS", "120"))):
+        words = arguments(Random(f"arguments {SEED} {number}"))
+        tally.case(" ".join(words), functools.partial(called, words))
+    print(tally)
+    assert not tally.outside
+    assert min(tally.counts["valid"], tally.counts["refused"]) > 10
+    assert [path.name for path in tmp_path.iterdir()] == ["work"]
+    assert not [path for path in work.rglob("*") if "partial" in path.name]
+
+
 def hostile(folder: Path, _cases: int, _seed: int, tally: Tally) -> None:
     file = fuzz_recipes.fill(folder)
     for name, text in fuzz_recipes.HOSTILE.items():
@@ -154,6 +259,9 @@ MODES: dict[str, Any] = {"recipes": damaged_recipes, **FILES, "hostile": hostile
 
 
 def main(mode: str, cases: str = "1", seed: str = "1") -> int:
+    if mode in ("rows", "arguments"):  # these need trained models, which fixtures make
+        os.environ.update({mode.upper(): cases, "SEED": seed})
+        return int(pytest.main([__file__, "-k", f"odd_{mode}", "-s", "--timeout=0"]))
     with tempfile.TemporaryDirectory() as folder:
         tally = Tally(Path(folder), guarded=True)
         MODES[mode](Path(folder), int(cases), int(seed), tally)
