@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import sys
 from pathlib import Path
@@ -10,13 +12,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mlp_toolkit import catalog, interruption, recipe
-from mlp_toolkit.errors import ToolkitError, UserError
+from mlp_toolkit.errors import ToolkitError, UserError, shorten
 
 if TYPE_CHECKING:
     from mlp_toolkit.readers import Table
     from mlp_toolkit.recipe import Resolved
 
 INTERRUPTED = 130
+NO_NAMES = (errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL)  # what no file could be called
 
 app = typer.Typer(
     name="mlp-toolkit",
@@ -209,6 +212,9 @@ def recipes() -> None:
 def main() -> None:
     """Runs the program; exit codes: 0 done, 2 the user's input is wrong, 130 Ctrl-C, 1 anything else."""
     interruption.install()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # names of files are bytes, not always text
     try:
         app()
     except ToolkitError as error:
@@ -216,6 +222,16 @@ def main() -> None:
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        os.dup2(
+            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
+        )  # the reader, `head` for instance, has seen enough
+        sys.exit(1)
+    except OSError as error:
+        if error.errno not in NO_NAMES:
+            raise
+        print(f"mlp-toolkit: {shorten(str(error), 300)}", file=sys.stderr)
+        sys.exit(UserError.exit_code)
     except Exception as error:
         # TensorFlow's own kind of MemoryError, by its name: TensorFlow may not be there to be compared with.
         if not isinstance(error, MemoryError) and type(error).__name__ != "ResourceExhaustedError":
@@ -224,11 +240,6 @@ def main() -> None:
         print(f"mlp-toolkit: out of memory: {asked}", file=sys.stderr)
         remedy = "Lower train.batch_size or model.hidden, or let the data be read in pieces: data.stream: true."
         print(f"  {remedy}", file=sys.stderr)
-        sys.exit(1)
-    except BrokenPipeError:
-        os.dup2(
-            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
-        )  # the reader, `head` for instance, has seen enough
         sys.exit(1)
 
 

@@ -192,7 +192,7 @@ def prepare(
     frame = frame.set_axis(row_numbers, axis=0)  # messages name a row by its number in its file
     values, classes = read_targets(recipe, frame)
     if recipe.task == "binary":
-        notes.append(f"positive class: {shorten(classes[1])!r} (negative: {shorten(classes[0])!r})")
+        notes.append(f"positive class: {shorten(repr(classes[1]))} (negative: {shorten(repr(classes[0]))})")
     elif recipe.task == "multiclass":
         notes.append(f"{len(classes)} classes: {listing(map(repr, classes), 12)}")
 

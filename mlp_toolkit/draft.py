@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from mlp_toolkit import catalog, cells, image_files, readers
 from mlp_toolkit.dataset import table_columns
 from mlp_toolkit.errors import UserError, shorten
+from mlp_toolkit.files import reading
 from mlp_toolkit.kinds import Kinds, infer_kinds
 from mlp_toolkit.targets import complete
 
@@ -40,7 +41,9 @@ def draft(source: str, targets: Sequence[str], task: str | None, folder: Path) -
     Raises:
         UserError: The data cannot be read, or has no such column.
     """
-    bundled = not Path(source).exists() and source in catalog.config("datasets")["datasets"]
+    with reading(Path(source)):
+        there = Path(source).exists()
+    bundled = not there and source in catalog.config("datasets")["datasets"]
     table = readers.read_dataset(source) if bundled else readers.read(source)
     frame = table.frame
     names = _names(targets, frame)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlp_toolkit.errors import UserError
-from mlp_toolkit.files import check_unpacked, column_names, reading
+from mlp_toolkit.files import UNPACKED_TIMES, check_unpacked, column_names, reading
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 VALUE_BYTES = 8
 # So much is read of any file, however small: columns of one value shrink to nothing, and are no bomb.
 UNPACKED_ALWAYS = 400_000_000
-DICTIONARY_BYTES = 2_000_000  # writers begin with a list of different texts, most of them of at most half of this
+LISTED_BYTES = 16_000_000  # of the different texts of a column, at most; writers seldom list more than a megabyte
 
 
 def read(raw: bytes, file: Path) -> pd.DataFrame:
@@ -45,7 +45,7 @@ def read(raw: bytes, file: Path) -> pd.DataFrame:
             )
         values = about.num_rows * len(schema.names)
         check_unpacked(values * VALUE_BYTES, len(raw), file, UNPACKED_ALWAYS)
-        repeated = _repeated_texts(about, schema)
+        repeated = _perhaps_repeated(about, schema, len(raw))
         opened = parquet.ParquetFile(pa.BufferReader(raw), read_dictionary=repeated, pre_buffer=False)
         table = opened.read(use_threads=False)
         check_unpacked(_text_bytes(table), len(raw), file, UNPACKED_ALWAYS)
@@ -53,20 +53,19 @@ def read(raw: bytes, file: Path) -> pd.DataFrame:
     return frame
 
 
-def _repeated_texts(about: Any, schema: Any) -> list[str]:
-    """Columns of text in which a value takes less room than a text does: each different text stands there once."""
+def _perhaps_repeated(about: Any, schema: Any, packed: int) -> list[str]:
+    """Columns of text, where texts may stand in the file once that stand in many rows.
+
+    Read as they are, they would all be written out. What a single column takes is not asked for: where the answer is
+    damaged, Arrow ends the process.
+    """
     import pyarrow as pa
 
-    found = []
-    for number, field in enumerate(schema):
-        kind = field.type
-        if not (pa.types.is_string(kind) or pa.types.is_binary(kind) or pa.types.is_large_string(kind)):
-            continue
-        groups = (about.row_group(group) for group in range(about.num_row_groups))
-        taken = sum(group.column(number).total_uncompressed_size - DICTIONARY_BYTES for group in groups)
-        if taken < 4 * about.num_rows:
-            found.append(field.name)
-    return found
+    kinds = (pa.types.is_string, pa.types.is_binary, pa.types.is_large_string)
+    texts = [field.name for field in schema if any(check(field.type) for check in kinds)]
+    taken = sum(about.row_group(group).total_byte_size for group in range(about.num_row_groups))
+    plain = 4 * about.num_rows * len(schema.names) + LISTED_BYTES * len(texts)
+    return texts if taken < plain or taken > UNPACKED_TIMES * packed else []
 
 
 def _text_bytes(table: Any) -> int:

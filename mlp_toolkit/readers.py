@@ -7,6 +7,7 @@ give text only: what a column means is decided in `features`, in one place for a
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -249,9 +250,17 @@ def _counted_with(kind: Any) -> bool:
 
 def _none_where_missing(values: Any) -> Any:
     import numpy as np
+
+    return np.where(_missing(values), np.array(None, object), values)
+
+
+def _missing(values: Any) -> Any:
     import pandas as pd
 
-    return np.where(pd.isna(values), np.array(None, object), values)
+    try:
+        return pd.isna(values)
+    except ArithmeticError:
+        raise UserError("a decimal NaN that signals stands in a column, which cannot even be compared") from None
 
 
 def _column(column: pd.Series[Any], name: str) -> Any:
@@ -284,13 +293,12 @@ def _objects(values: Any, name: str) -> Any:
     import decimal
 
     import numpy as np
-    import pandas as pd
 
-    present = ~pd.isna(values)
+    present = ~_missing(values)
     kinds = {type(value) for value in values[present]}
     number = (bool, int, float, decimal.Decimal, np.bool_, np.number)
     if kinds and all(issubclass(kind, number) for kind in kinds):
-        return np.array([float(v) if p else np.nan for v, p in zip(values, present, strict=True)])
+        return np.array([_float(v) if p else np.nan for v, p in zip(values, present, strict=True)])
     if kinds and all(issubclass(kind, datetime.date) for kind in kinds):
         return np.array([str(v) if p else None for v, p in zip(values, present, strict=True)], object)
     if any(not issubclass(kind, str) for kind in kinds) and all(map(images.is_cell, values[present])):
@@ -307,13 +315,22 @@ def _objects(values: Any, name: str) -> Any:
     return text
 
 
+def _float(number: Any) -> float:
+    try:
+        return float(number)
+    except OverflowError:  # of whole numbers of hundreds of digits; what is too large is said by `cells.check_size`
+        return math.inf if number > 0 else -math.inf
+
+
 def suffix(file: Path) -> str:
     """The kind of a file by its name: one of `SUFFIXES`; a folder counts as .parquet, or `IMAGES`.
 
     Raises:
         UserError: It is none of them.
     """
-    if file.is_dir():
+    with reading(file):
+        folder, odd = file.is_dir(), file.exists() and not file.is_file()
+    if folder:
         if parquet_files(file):
             return ".parquet"
         if image_files.holds_images(file):
@@ -323,6 +340,8 @@ def suffix(file: Path) -> str:
             place=str(file),
             allowed=(*SUFFIXES, *image_files.SUFFIXES),
         )
+    if odd:  # a pipe would be waited for, a device might never end
+        raise UserError("neither a file nor a folder", place=str(file))
     name = file.name.lower()
     for known in sorted(SUFFIXES, key=len, reverse=True):
         if name.endswith(known):

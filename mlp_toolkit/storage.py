@@ -54,14 +54,13 @@ def save(model: Any, path: str | Path) -> None:
     # Not straight to the disk: where that is full, HDF5 ends without a word, or with the program.
     with Memory(contents, "w") as file:
         try:
-            with _quiet_saving():
+            with _quiet_saving(), _whole_compile_record(model):
                 model.save(file)
         except (NotImplementedError, TypeError, ValueError) as error:  # what Keras raises of own classes
             raise UserError(f"Keras cannot write this model: {shorten(str(error), 300)}", place=str(target)) from error
         own = file.create_group(OWN_GROUP)
         own.attrs["format"] = 1
         if model.compiled:
-            # Keras takes the optimizer out of the record it keeps of `compile` when it writes HDF5.
             arguments = dict(model.get_compile_config())
             arguments["optimizer"] = keras.saving.serialize_keras_object(model.optimizer)
             _complete_loss(arguments["loss"], model.loss)
@@ -71,6 +70,21 @@ def save(model: Any, path: str | Path) -> None:
             own.create_dataset(f"random_state_{index}", data=variable.numpy())
     with atomic(target) as temporary:
         temporary.write_bytes(contents.getbuffer())
+
+
+@contextlib.contextmanager
+def _whole_compile_record(model: Any) -> Iterator[None]:
+    """Keras takes the optimizer out of the record it keeps of `compile` when it writes HDF5.
+
+    Without it, the next copy of the model would be compiled with Keras's default. There is no public way to the record.
+    """
+    record = getattr(getattr(model, "_compile_config", None), "config", None)
+    kept = dict(record) if record is not None else {}
+    try:
+        yield
+    finally:
+        if record is not None:
+            record.update(kept)
 
 
 def check_target(model: Any, path: str | Path) -> Path:
@@ -106,12 +120,15 @@ def load(path: str | Path, *, largest: int = strangers.LARGEST) -> Any:
     Raises:
         UserError: Not a model file, damaged, or it holds something that is refused.
     """
-    # These register themselves and our layers with Keras.
-    from mlp_toolkit import augmentation, calibration, schedules  # noqa: F401  (imported for that alone)
+    # Some of these are imported to register themselves and our layers with Keras.
+    from mlp_toolkit import augmentation, calibration, own_layers, schedules, shadow  # noqa: F401  (registered so)
 
     file_path = strangers.existing(path)
     raw = strangers.contents(file_path, largest)
-    return archives.load(raw, file_path) if file_path.suffix == ".keras" else _from_hdf5(raw, file_path)
+    model = archives.load(raw, file_path) if file_path.suffix == ".keras" else _from_hdf5(raw, file_path)
+    with shadow.rebuilding(file_path):
+        own_layers.check(model)
+    return model
 
 
 def _from_hdf5(raw: bytes, path: Path) -> Any:

@@ -167,7 +167,9 @@ def _class_order(recipe: Recipe, labels: list[Any]) -> list[Any]:
     """The labels in the order of the outputs: sorted, or as the recipe lists them."""
     name, task, given = recipe.data.targets[0], recipe.task, recipe.data.classes
     if len(labels) == 1:
-        raise UserError(f"the target {name!r} has one class only, {shorten(labels[0])!r}: there is nothing to learn")
+        raise UserError(
+            f"the target {name!r} has one class only, {shorten(repr(labels[0]))}: there is nothing to learn"
+        )
     if task == "binary" and len(labels) > 2:
         raise UserError(
             f"the target {name!r} has {len(labels)} classes, task: binary has two",

@@ -175,8 +175,8 @@ def layer(class_name: str, home: str | None = None, registered: str | None = Non
 
     def change(config: dict[str, Any], marker: Path) -> None:
         node = hidden(config)
-        own = json.loads(json.dumps(settings).replace("MARKER", str(marker)))
-        node.update({"class_name": class_name, "config": {"name": "hidden", **own}, "registered_name": registered})
+        own = json.loads(json.dumps(settings, default=str).replace("MARKER", str(marker)))
+        node.update({"class_name": class_name, "config": {**own, "name": "hidden"}, "registered_name": registered})
         node.pop("build_config", None)
         if home is not None:
             node["module"] = home
@@ -202,7 +202,7 @@ def bytecode(path: Path, marker: Path) -> None:
         model.save(path)
 
 
-LAMBDA = {"function": function("keras.config", "set_epsilon"), "output_shape": [3], "arguments": {}}
+LAMBDA = {"function": function("keras.config", "set_epsilon"), "arguments": {}}
 
 
 def chain(config: dict[str, Any], inputs: int, *layers: dict[str, Any]) -> None:
@@ -212,12 +212,22 @@ def chain(config: dict[str, Any], inputs: int, *layers: dict[str, Any]) -> None:
     if "module" in config:
         nodes = [{"module": "keras.layers", "registered_name": None, **node} for node in nodes]
         config.pop("compile_config", None)
-        config["module"] = "keras.src.models.sequential"
+        config |= {"module": "keras", "registered_name": "Sequential"}
     config.update({"class_name": "Sequential", "config": {"name": "base", "layers": nodes}})
 
 
 def dense(index: int = 0, units: int = 4) -> dict[str, Any]:
     return {"class_name": "Dense", "config": {"name": f"d{index}", "units": units}}
+
+
+def lambda_of_a_name(config: dict[str, Any], marker: Path) -> None:
+    chain(config, 4, {"class_name": "Lambda", "config": {"name": "hidden", **LAMBDA}})
+
+
+def vocabulary(kind: Any, source: str) -> Callable[[dict[str, Any], Path], None]:
+    return lambda config, marker: layer(kind.__name__, "keras.layers", **kind().get_config() | {"vocabulary": source})(
+        config, marker
+    )
 
 
 def many_layers(config: dict[str, Any], marker: Path) -> None:
@@ -326,14 +336,22 @@ def large(inputs: int, units: int, **options: Any) -> Callable[[Path, Path], Non
             else:
                 group, names = file["layers/dense/vars"], ["0", "1"]
                 del group["0"], group["1"]
-            group.create_dataset(names[0], (inputs, units), "float32", **options)
+            kernel = group.create_dataset(names[0], (inputs, units), "float32", **options)
             group[names[1]] = np.zeros(units, "float32")
             if options.get("compression"):
-                group[names[0]][:] = 0
+                kernel[...] = np.zeros((inputs, units), "float32")
 
         (in_weights if path.suffix == ".keras" else in_file)(change)(path, marker)
 
     return make
+
+
+def wide_row(path: Path, marker: Path) -> None:
+    repeat = {"class_name": "RepeatVector", "config": {"name": "repeat", "n": 250_000_000}}
+    in_config(lambda config, marker: chain(config, 4, repeat))(path, marker)
+    with h5py.File(path, "r+") as file:
+        del file["model_weights"], file.attrs["training_config"], file["mlp_toolkit"].attrs["compile_config"]
+        file.create_group("model_weights").attrs["layer_names"] = np.zeros(0)
 
 
 def listed_often(file: h5py.File) -> None:
@@ -467,7 +485,7 @@ ATTACKS = [
     Attack("Lambda layer with bytecode", H5, bytecode, "CVE-2025-9905"),
     Attack("Lambda layer with bytecode", KERAS, bytecode),
     *_both("Lambda layer that names a public function of Keras, which sets a global value",
-           in_config(layer("Lambda", "keras.layers", **LAMBDA))),
+           in_config(lambda_of_a_name)),
     *_both("activation `os.system`", in_config(activation("os", "system")), "CVE-2025-1550"),
     Attack("activation `builtins.eval`", KERAS, in_config(activation("builtins", "eval")), "CVE-2025-1550"),
     Attack("activation `tensorflow.io.write_file`", KERAS, in_config(activation("tensorflow.io", "write_file")),
@@ -476,7 +494,7 @@ ATTACKS = [
            "CVE-2025-8747"),
     Attack("activation that switches Keras's safe mode off", KERAS,
            in_config(activation("keras.config", "enable_unsafe_deserialization")), "CVE-2025-9906"),
-    Attack("activation of any public name of Keras", KERAS, in_config(activation("keras.config", "set_epsilon"))),
+    Attack("activation of any public name of Keras, called at the first prediction", KERAS, in_config(activation("keras.config", "set_epsilon"))),
     Attack("activation out of a private module of Keras", KERAS,
            in_config(activation("keras.src.utils.python_utils", "func_load"))),
     *_both("a layer that is `subprocess.Popen`", in_config(layer("Popen", "subprocess", args=["touch", "MARKER"])),
@@ -503,11 +521,11 @@ ATTACKS = [
            in_config(layer("JaxLayer", "keras.layers", call_fn=function("os", "system")))),
     # Other files.
     *_both("StringLookup with the path of a file as vocabulary",
-           in_config(layer("StringLookup", "keras.layers", vocabulary="/etc/passwd")), "CVE-2025-12058"),
+           in_config(vocabulary(LAYERS.StringLookup, "/etc/passwd")), "CVE-2025-12058"),
     Attack("IntegerLookup with an address on the network as vocabulary", KERAS,
-           in_config(layer("IntegerLookup", "keras.layers", vocabulary="http://127.0.0.1:9/v")), "CVE-2025-12058"),
+           in_config(vocabulary(LAYERS.IntegerLookup, "http://127.0.0.1:9/v")), "CVE-2025-12058"),
     Attack("TextVectorization with the path of a file as vocabulary", KERAS,
-           in_config(layer("TextVectorization", "keras.layers", vocabulary="/etc/passwd")), "CVE-2025-12058"),
+           in_config(vocabulary(LAYERS.TextVectorization, "/etc/passwd")), "CVE-2025-12058"),
     Attack("a weight that is a link to another file", H5, in_file(external_link)),
     Attack("a weight that is a link to another file", KERAS, in_weights(external_link)),
     Attack("a weight that is a link within the file", H5, in_file(soft_link)),
@@ -515,16 +533,16 @@ ATTACKS = [
     Attack("a weight whose values lie in /etc/passwd", KERAS, in_weights(external_values), "CVE-2026-1669"),
     Attack("a weight that is a view of another file", H5, in_file(virtual)),
     # Memory and time.
-    *_both("a compressed weight, 240 MB in less than 1", large(12_000, 5_000, compression="gzip")),
+    *_both("a compressed weight, 240 MB in less than 1", large(12_000, 5_000, compression="gzip", chunks=(1000, 1000))),
     *_both("240 MB of weights that were never written", large(12_000, 5_000), "CVE-2026-0897"),
     *_both("240 MB in chunks that were never written", large(12_000, 5_000, chunks=(1000, 1000)), "CVE-2026-0897"),
-    Attack("16 GB of weights that were never written", H5, large(64_000, 64_000), "CVE-2026-0897"),
+    Attack("16 GB of weights that were never written", H5, large(64_000, 64_000), "CVE-2026-0897", "asks for 16 GB before it refuses"),
     Attack("one weight listed 2,000 times", H5, in_file(listed_often)),
     Attack("a group that lies in itself", H5, in_file(circular)),
     *_both("a layer of 20,000 × 20,000 neurons in the configuration",
            in_config(huge_layer), "", "takes 5.2 GB and 41 s, then refuses"),
     *_both("an embedding of a billion words", in_config(embedding), "", "asks for 256 GB"),
-    Attack("a layer that gives a billion numbers a row", H5, in_config(layer("RepeatVector", n=10**9))),
+    Attack("a layer that gives a billion numbers a row", H5, wide_row),
     Attack("a layer of 2^62 neurons", H5, in_config(layer("Dense", units=2**62))),
     *_both("1,000 layers", in_config(many_layers), "", "computes for minutes, then fails"),
     Attack("200 layers in a model in a model", H5, in_config(long_inside), "", "computes for half a minute"),

@@ -1,4 +1,4 @@
-"""The bound for bad input: done, or one clear message; soon, in little memory, nothing written elsewhere, nothing run."""
+"""The bound for bad input: done or one clear message; soon; in little memory; nothing written elsewhere, nothing run."""
 
 from __future__ import annotations
 
@@ -68,6 +68,7 @@ class Tally:
 
     def case(self, name: str, work: Callable[[], Any]) -> str:
         """Runs one case; what it came to."""
+        name = ascii(name)[1:-1][:120]
         if self.guarded:
             faulthandler.dump_traceback_later(STUCK, exit=True)
         before = _resident("VmRSS")
@@ -104,6 +105,12 @@ class Tally:
             self.outside.append(f"{name}: {wrong.strip()}")
         self.counts[outcome] += 1
         return outcome
+
+    def within(self, least: int = 0) -> None:
+        """Asserts that all cases kept the bound, and that so many at least ended in each way."""
+        text = "\n\n".join([str(self), *self.outside[:20]])
+        assert not self.outside, text
+        assert min(self.counts["valid"], self.counts["refused"]) >= least, text
 
     def __str__(self) -> str:
         total = sum(self.counts.values())

@@ -1,4 +1,4 @@
-"""Damaged data files: 200 rows of each shipped table with cells, rows or bytes exchanged, and a table of hostile files."""
+"""Damaged data files: 200 rows of each shipped table with cells, rows or bytes exchanged, and hostile files."""
 
 from __future__ import annotations
 
@@ -241,13 +241,17 @@ def damaged_bytes(raw: bytes, random: Random) -> bytes:
 def damaged_parquet(random: Random) -> tuple[str, bytes, Source]:
     """A Parquet file: of odd types, or of a shipped table with bytes exchanged, or with the end of another file."""
     source = random.choice(sources())
-    if random.random() < 0.4:
+    kind = random.random()
+    if kind < 0.3:
         chosen = random.sample([*TYPES], random.randint(1, 4))
         arrays = [TYPES[name]() for name in chosen]
         names = chosen if random.random() < 0.9 else [chosen[0]] * len(chosen)
         table = pa.Table.from_arrays(arrays, names)
         table = pa.concat_tables([table] * 40).append_column("y", pa.array([0, 1, 1] * 40))
         source = Source("odd types", table.select(["y"]).to_pandas(), ("y",), "binary")
+    elif kind < 0.6:  # damage then hits the description of the columns
+        source = Source("small", pd.DataFrame({"x": [1.0, 2.0] * 10, "y": ["a", "b"] * 10}), ("y",), "binary")
+        table = pa.Table.from_pandas(source.frame, preserve_index=False)
     else:
         table = pa.Table.from_pandas(source.frame, preserve_index=False)
     raw = _parquet(table, random)

@@ -17,7 +17,7 @@ import pyarrow as pa
 ODD: list[Any] = [
     *(None, np.nan, pd.NA, pd.NaT, True, 0, -1, 2**63, 10**400, 1e308, -1e308, np.inf, -np.inf, 1e-320, -0.0, 3.5, 1 + 2j),
     *("", " ", "NA", "x", "3", " 3.0 ", "1e999", "nan", "inf", "0x10", "\0", "\N{PILE OF POO}", "a" * 100_000, "\ud800"),
-    *(b"x", b"\xff", bytearray(b"a"), decimal.Decimal("1.5"), decimal.Decimal("NaN"), decimal.Decimal("1e999"), 1 / 3),
+    *(b"x", b"\xff", bytearray(b"a"), decimal.Decimal("1.5"), decimal.Decimal("NaN"), decimal.Decimal("sNaN"), decimal.Decimal("1e999"), 1 / 3),
     *([1], [], {}, {"a": 1}, (1, 2), {1}, object(), int, len, Path("x"), np.array([1.0]), np.array([[1]]), np.zeros((0, 2))),
     *(np.float16(1), np.float32(1), np.int8(1), np.bool_(True), np.str_("x"), np.datetime64("2024-01-01"), np.timedelta64(1)),
     *(datetime.date(2024, 1, 1), datetime.datetime(1, 1, 1), datetime.time(1), datetime.timedelta(1), pd.Timestamp("2024")),

@@ -499,3 +499,15 @@ def test_models_that_cannot_be_written_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="Adafactor"):
         storage.save(small(optimizer="adafactor"), tmp_path / "a.h5")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_saving_leaves_the_model_as_it_was_compiled(tmp_path: Path) -> None:
+    """Keras's own HDF5 writer takes the optimizer out of its record, and a later `.keras` file has the default."""
+    model = build_mlp("regression", n_features=2, optimizer={"name": "sgd", "learning_rate": 0.25})
+    before = model.get_compile_config()
+    storage.save(model, tmp_path / "model.h5")
+    assert model.get_compile_config() == before
+    model.save(tmp_path / "model.keras")
+    again = storage.load(tmp_path / "model.keras")
+    assert isinstance(again.optimizer, keras.optimizers.SGD)
+    assert float(again.optimizer.learning_rate) == 0.25
