@@ -108,7 +108,7 @@ def _csv_header(text: str, file: Path) -> tuple[list[str], str]:
     if not line.strip():
         raise UserError("the file is empty", place=str(file))
     usual = "\t" if ".tsv" in file.name.lower() else ","
-    bare = re.sub(r'"[^"]*"', "", line)
+    bare = re.sub(r'"[^"]*"', "", first[:HEADER_BYTES]).split("\n", 1)[0]  # a quoted name may hold a line break
     separator = usual if usual in bare else max(SEPARATORS, key=lambda s: (bare.count(s), s == usual))
     try:
         names = next(csv.reader(io.StringIO(first), delimiter=separator, strict=True), [])

@@ -108,6 +108,9 @@ def outputs(model: Any, frame: pd.DataFrame | Mapping[str, np.ndarray], encoding
 
     Returns:
         (rows, outputs) float32.
+
+    Raises:
+        UserError: Columns are missing, or the model gives NaN or infinity.
     """
     encoding = encoding or encoding_of(model)
     inputs = model_inputs(frame, encoding)
@@ -121,7 +124,15 @@ def outputs(model: Any, frame: pd.DataFrame | Mapping[str, np.ndarray], encoding
         matrices = [matrix.astype(np.float32) if matrix.dtype == np.uint8 else matrix for matrix in matrices]
         return np.asarray(function(list(map(_tensor, matrices))).numpy())
 
-    return _in_chunks(work, rows, size)
+    predicted = _in_chunks(work, rows, size)
+    finite = np.isfinite(predicted)
+    if not finite.all():
+        row = int(np.argmin(finite.all(axis=tuple(range(1, predicted.ndim)))))
+        raise UserError(
+            f"the model gives NaN or infinity, first for row {row} (counted from 0)",
+            remedy="A number of this row, or a weight of the model, is too large for its arithmetic.",
+        )
+    return predicted
 
 
 def _tensor(matrix: np.ndarray) -> Any:

@@ -1,6 +1,6 @@
 """Model files with bytes, attributes and settings changed at random: refused in plain words, or they predict.
 
-`python tests/test_mutated_models.py 10000` counts the outcomes of so many files; a second number is the first seed.
+`python tests/mutated_models.py 10000` counts the outcomes of so many files; a second number is the first seed.
 Every file is opened in a process that may die of it: then the file counts as a failure, by its seed.
 """
 
@@ -22,7 +22,6 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import h5py
 import numpy as np
 import pandas as pd
-import pytest
 
 SECONDS = 10  # for each file, loading and predicting
 MEMORY = 2 * 2**20  # KiB of the process, which opens hundreds of them
@@ -72,6 +71,7 @@ def originals(folder):
     words = layers.OneHot(["blood"], [["A", "B", ""]], name="one_hot")(columns["blood"])
     x = keras.layers.Concatenate(name="encoded")([numbers, words])
     x = keras.layers.Dense(5, "relu", name="hidden_1")(x)
+    x = keras.layers.BatchNormalization(name="norm")(x)
     x = keras.layers.Dropout(0.2, seed=1, name="drop")(x)
     x = keras.layers.Dense(3, "softmax", name="output")(x)
     x = calibration.Calibration(1.1, [0.1, 0.0, -0.1], True, name="calibration")(x)
@@ -315,20 +315,6 @@ def watched(folder, seeds):
 
 def failures(found):
     return {seed: outcome for seed, (outcome, _) in found.items() if outcome.startswith("FAILURE")}
-
-
-def test_files_changed_at_random_are_refused_or_predict():
-    found = outcomes(0, 240)
-    assert not failures(found)
-    kinds = Counter(outcome for outcome, _ in found.values())
-    assert kinds[REFUSED] > 100
-    assert kinds[FINE] > 20
-    assert max(seconds for _, seconds in found.values()) < SECONDS
-
-
-@pytest.mark.slow
-def test_ten_times_as_many_are_too():
-    assert not failures(outcomes(100_000, 2_400))
 
 
 if __name__ == "__main__":

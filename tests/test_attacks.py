@@ -51,6 +51,7 @@ def made(attack, folder, target):
 def said(error, path):
     """The first line of what we say, without the path. Sizes of files differ between versions of HDF5."""
     text = str(error).splitlines()[0].replace(f"{path}: ", "")
+    text = re.sub(r"\badam_\d+", "adam", text)  # Keras numbers what it names
     return re.sub(r"it has [\d,]+ of [\d,]+ bytes", "it has fewer bytes than it says", text)
 
 
