@@ -251,7 +251,7 @@ def test_values_that_are_not_finite_are_counted_in_all_rows(monkeypatch):
     monkeypatch.setattr(prediction, "CHUNK_ROWS", (1, 10))
     x = np.zeros((100, 3))
     x[57, 2], x[90, 0] = np.nan, np.inf
-    with pytest.raises(UserError, match=r"X holds 2 values .* the first is in column number 2, row 57"):
+    with pytest.raises(UserError, match=r"X holds NaN.* 2 in all; the first is in column number 2, row 57"):
         mt.predict(mt.build_mlp("binary", n_features=3), x)
 
 
