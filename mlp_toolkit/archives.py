@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import stat
 import tempfile
+import warnings
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     import h5py
 
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
+
+
+MOST_ENTRIES = 1_000  # three, and what looks like one among the weights
 
 
 class Parts(NamedTuple):
@@ -51,6 +55,8 @@ def read(raw: bytes, path: Path) -> Parts:
 def _members(raw: bytes, path: Path) -> dict[str, bytes]:
     """The files in an archive, which are three by their names, and plain ones."""
     place, known = str(path), {CONFIG, METADATA, WEIGHTS}
+    if raw.count(b"PK\x01\x02") > MOST_ENTRIES:  # zipfile would make an object of each
+        raise UserError("refused: the archive holds other files than a model", place=place)
     try:
         with zipfile.ZipFile(io.BytesIO(raw)) as archive:
             parts = archive.infolist()
@@ -62,6 +68,8 @@ def _members(raw: bytes, path: Path) -> dict[str, bytes]:
                 )
             if names != sorted(known):
                 raise UserError("refused: the archive holds a file of a model twice, or not at all", place=place)
+            if any(part.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for part in parts):
+                raise UserError("refused: the archive is compressed in another way than Keras does", place=place)
             if any(stat.S_ISLNK(part.external_attr >> 16) or part.flag_bits & 1 for part in parts):
                 raise UserError("refused: a file in the archive is a link, or encrypted", place=place)
             if sum(part.file_size for part in parts) > 2 * len(raw) + 1_000_000:
@@ -107,8 +115,23 @@ def load(raw: bytes, path: Path) -> Any:
             archive.writestr(CONFIG, parts.text)
             archive.writestr(METADATA, b"{}")
             archive.writestr(WEIGHTS, _rewritten(parts.weights))
-        model = keras.models.load_model(str(copy), safe_mode=True)
+        with warnings.catch_warnings():
+            # Keras says so of an optimizer that was saved before its first step, too.
+            warnings.filterwarnings("ignore", message="Skipping variable loading for optimizer")
+            model = keras.models.load_model(str(copy), safe_mode=True)
+        _check_optimizer(model, parts.weights)
     return model
+
+
+def _check_optimizer(model: Any, weights: hdf5.Group) -> None:
+    """Keras leaves out a state that does not fit, with no more than a warning."""
+    saved = [array for name, array in weights.walk() if name.startswith("optimizer/vars/")]
+    used = any(array.shape for array in saved)  # before its first step an optimizer has single numbers only
+    if used and getattr(model, "optimizer", None) and len(saved) != len(model.optimizer.variables):
+        raise UserError(
+            f"the optimizer's state has {len(saved)} parts, {model.optimizer.name} needs "
+            f"{len(model.optimizer.variables)}"
+        )
 
 
 def _rewritten(group: hdf5.Group) -> bytes:

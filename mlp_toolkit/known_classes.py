@@ -220,7 +220,7 @@ class _Checker:
         elif isinstance(value, str):
             if inner in (*COMPILED, "activation", "initializer", "regularizer", "constraint", "optimizer"):
                 self.word(value, inner)
-            elif key.startswith(("vocabulary", "idf_weights")) or key in ("filepath", "path", "url", "fname"):
+            elif key in ("vocabulary", "idf_weights", "filepath", "path", "url"):
                 self.refuse(key, f"a layer reads its {key} from another file")
         elif isinstance(value, int) and abs(value) > MOST and key not in IDENTIFIERS:
             self.refuse(key, f"{shorten(key)!r} is a number too large for any use: {shorten(value, 40)}")

@@ -24,7 +24,9 @@ def rebuilding(path: Path) -> Iterator[None]:
         yield
     except UserError as error:
         if error.place is None:
-            raise UserError(error.problem, place=str(path), found=error.found, remedy=error.remedy) from None
+            raise UserError(
+                error.problem, place=str(path), found=error.found, allowed=error.allowed, remedy=error.remedy
+            ) from None
         raise
     except Exception as error:
         raise UserError(f"the model cannot be rebuilt: {shorten(str(error), 300)}", place=str(path)) from error
@@ -36,7 +38,7 @@ def build(config: dict[str, Any]) -> Any:
     name, inner = config["class_name"], config["config"]
     if name == "Sequential" and isinstance(inner.get("layers"), list) and inner["layers"]:
         # Keras itself would build the model anew with every layer it adds.
-        model = keras.Sequential([_layer(layer) for layer in inner["layers"]], name=inner["name"])
+        model = keras.Sequential([_layer(layer) for layer in _with_input(inner["layers"])], name=inner["name"])
         if not model.built and inner.get("build_input_shape"):
             model.build(inner["build_input_shape"])
         return model
@@ -46,11 +48,21 @@ def build(config: dict[str, Any]) -> Any:
     return keras.saving.deserialize_keras_object(config, safe_mode=True)
 
 
+def _with_input(layers: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The layers with the input that Keras 2 wrote as a setting of the first one."""
+    first = layers[0]
+    shape = None if first["class_name"] == "InputLayer" else first["config"].pop("batch_input_shape", None)
+    if shape is None:
+        return layers
+    settings = {"batch_shape": shape, "name": f"{first['config'].get('name', 'first')}_input"}
+    return [{"class_name": "InputLayer", "config": settings}, *layers]
+
+
 def _layer(config: dict[str, Any]) -> Any:
     inner = config["config"]
     shape = inner.pop("batch_input_shape", None)  # as Keras 2 wrote it
-    if shape is not None:
-        inner |= {"batch_shape": shape} if config["class_name"] == "InputLayer" else {"input_shape": shape[1:]}
+    if shape is not None and config["class_name"] == "InputLayer":
+        inner["batch_shape"] = shape
     axis = inner.get("axis")
     if isinstance(axis, list) and len(axis) == 1:
         inner["axis"] = int(axis[0])

@@ -274,18 +274,20 @@ def _deserialized(node: Any, build: Any) -> Any:
 def _restore_optimizer(model: Any, file: hdf5.Group) -> None:
     """Puts an optimizer's state back by position: Keras 3 builds a loaded optimizer on no variables at all."""
     optimizer = model.optimizer
-    optimizer.build(model.trainable_variables)
-    if "optimizer_weights" not in file.groups:
-        return
-    group = file.groups["optimizer_weights"]
-    names = strangers.names_in(group, "weight_names")
-    # Keras writes an optimizer that has not been used yet as its step counter and its learning rate.
-    if len(names) not in (2, len(optimizer.variables)):
+    group = file.groups.get("optimizer_weights")
+    names = strangers.names_in(group, "weight_names") if group else []
+    unused = len(names) == len(optimizer.variables)  # its step counter, and what else it has before it is built
+    if not unused:
+        optimizer.build(model.trainable_variables)
+    if group and len(names) != len(optimizer.variables):
         raise UserError(
             f"the optimizer's state has {len(names)} parts, {optimizer.name} needs {len(optimizer.variables)}"
         )
     for variable, name in zip(optimizer.variables, names, strict=False):
+        assert group is not None
         _assign(variable, group, name)
+    if unused:
+        optimizer.build(model.trainable_variables)
 
 
 def _random_states(model: Any) -> list[Any]:

@@ -1,6 +1,6 @@
 """Bad input in bulk: whatever a recipe, a file or a table holds, the end is a result or one clear message.
 
-Also a script: `python tests/fuzz_all.py recipes 10000` prints how many cases ended how; likewise `csv`, `parquet`,
+A script: `python tests/fuzz_all.py recipes 10000` prints how many cases ended how; likewise `csv`, `parquet`,
 `npz`, `rows` and `arguments` with a number of cases, and `hostile`, the files and recipes that are large to read.
 """
 

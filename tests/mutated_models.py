@@ -226,7 +226,6 @@ def mutated(seed, h5, keras_archive):
 
 def work(folder, seeds):
     """Opens the files of some seeds; says before each which it is, and after it what came of it."""
-    import resource
     import warnings
 
     import mlp_toolkit as mt
@@ -242,11 +241,17 @@ def work(folder, seeds):
         begun = time.monotonic()
         outcome = judged(mt, path)
         seconds = time.monotonic() - begun
-        if resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > MEMORY:
+        if most_memory() > MEMORY:
             outcome = "FAILURE too much memory"
         keras.backend.clear_session()
         print(json.dumps([seed, outcome, round(seconds, 3)]), flush=True)
         path.unlink()
+
+
+def most_memory():
+    """KiB this process ever had; `ru_maxrss` would count those of the process that started it, too."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0])
 
 
 def judged(mt, path):

@@ -511,3 +511,80 @@ def test_saving_leaves_the_model_as_it_was_compiled(tmp_path: Path) -> None:
     again = storage.load(tmp_path / "model.keras")
     assert isinstance(again.optimizer, keras.optimizers.SGD)
     assert float(again.optimizer.learning_rate) == 0.25
+
+
+def kernels() -> list[np.ndarray]:
+    random = np.random.default_rng(3)
+    return [random.normal(size=shape).astype("float32") for shape in [(3, 4), (4,), (4, 2), (2,)]]
+
+
+def keras_2(path: Path, config: dict[str, Any], names: list[str]) -> Path:
+    """A file in the layout of Keras 2: no modules, `batch_input_shape`, `:0` after the names of weights."""
+    with h5py.File(path, "w") as file:
+        file.attrs["keras_version"], file.attrs["backend"] = b"2.11.0", b"tensorflow"
+        file.attrs["model_config"] = json.dumps(config)
+        weights = file.create_group("model_weights")
+        weights.attrs["layer_names"] = [name.encode() for name in names]
+        values = iter(kernels())
+        for name in names:
+            paths = [f"{name}/kernel:0", f"{name}/bias:0"] if name.startswith("dense") else []
+            group = weights.create_group(name)
+            group.attrs["weight_names"] = [path.encode() for path in paths]
+            for place in paths:
+                group[place] = next(values)
+    return path
+
+
+def old_dense(name: str, units: int, **more: Any) -> dict[str, Any]:
+    zeros = {"class_name": "Zeros", "config": {}}
+    config = {"name": name, "trainable": True, "dtype": "float32", "units": units, "activation": "relu"}
+    return {"class_name": "Dense", "config": {**config, "use_bias": True, "bias_initializer": zeros, **more}}
+
+
+def test_files_in_the_layout_of_keras_2_predict(tmp_path: Path) -> None:
+    first, first_bias, second, second_bias = kernels()
+    x, _ = batch()
+    expected = np.maximum(np.maximum(x @ first + first_bias, 0) @ second + second_bias, 0)
+    layers = [old_dense("dense", 4, batch_input_shape=[None, 3]), old_dense("dense_1", 2)]
+    plain = {"class_name": "Sequential", "config": {"name": "sequential", "layers": layers}}
+    start = {"class_name": "InputLayer", "config": {"batch_input_shape": [None, 3], "dtype": "float32", "name": "x"}}
+    graph = [
+        {**start, "name": "x", "inbound_nodes": []},
+        {**old_dense("dense", 4), "name": "dense", "inbound_nodes": [[["x", 0, 0, {}]]]},
+        {**old_dense("dense_1", 2), "name": "dense_1", "inbound_nodes": [[["dense", 0, 0, {}]]]},
+    ]
+    ends = {"input_layers": [["x", 0, 0]], "output_layers": [["dense_1", 0, 0]]}
+    functional = {"class_name": "Functional", "config": {"name": "model", "layers": graph, **ends}}
+    with_input = {"class_name": "Sequential", "config": {"name": "s", "layers": [start, *layers[1:]]}}
+    with_input["config"]["layers"].insert(1, old_dense("dense", 4))
+    for number, (config, names) in enumerate(
+        [(plain, ["dense", "dense_1"]), (functional, ["x", "dense", "dense_1"]), (with_input, ["dense", "dense_1"])]
+    ):
+        model = storage.load(keras_2(tmp_path / f"{number}.h5", config, names))
+        assert not model.compiled
+        predicted = model(x) if isinstance(model, keras.Sequential) else model([x])
+        np.testing.assert_allclose(predicted, expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("optimizer", ["scheduled", "scaled", "adam"])
+def test_an_optimizer_that_has_not_been_used_is_loaded(tmp_path: Path, optimizer: str) -> None:
+    kinds = {
+        "scheduled": lambda: keras.optimizers.Lion(keras.optimizers.schedules.CosineDecay(0.1, 10)),
+        "scaled": lambda: keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam(), initial_scale=8.0),
+        "adam": lambda: keras.optimizers.Adam(0.25),
+    }
+    model = small(optimizer=kinds[optimizer]())
+    storage.save(model, tmp_path / "a.h5")
+    assert step(storage.load(tmp_path / "a.h5")) == step(model)
+
+
+def test_inspect_reads_archives_too(tmp_path: Path) -> None:
+    model = small()
+    model.save(tmp_path / "a.keras")
+    found = storage.inspect(tmp_path / "a.keras")
+    assert found["format"] == "Keras archive"
+    assert found["parameters"] == (3 * 4 + 4) + (4 * 1 + 1)
+    assert [layer["class"] for layer in found["layers"]] == ["InputLayer", "Dense", "Dropout", "Dense"]
+    assert (found["loss"], found["optimizer"], found["refused"]) == ("mse", "Adam", [])
+    x, _ = batch()
+    np.testing.assert_array_equal(storage.load(tmp_path / "a.keras")(x), model(x))
