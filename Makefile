@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 RECIPE ?= breast_cancer
 
-.PHONY: run bench test test-slow lint types check wheel clean
+.PHONY: run notebook notebooks bench test test-slow lint types check wheel clean
 
 run: $(VENV)/ready
 	$(BIN)/mlp-toolkit run $(RECIPE)
@@ -14,6 +14,15 @@ test: $(VENV)/ready
 
 test-slow: $(VENV)/ready
 	$(BIN)/python -m pytest -m slow
+
+# Opens the first notebook of the lecture.
+notebook: $(VENV)/ready
+	$(BIN)/python -m pip install --quiet --editable ".[notebooks]" --constraint constraints.txt
+	$(BIN)/jupyter lab notebooks/01_perceptron.ipynb
+
+# Runs all of them from top to bottom; the files stay as they are.
+notebooks: $(VENV)/ready
+	$(BIN)/python notebooks/execute.py
 
 lint: $(VENV)/ready
 	$(BIN)/ruff check .
@@ -27,7 +36,7 @@ types: $(VENV)/ready
 wheel: $(VENV)/ready
 	PYTHON=$(PYTHON) bash tests/check_wheel.sh $(BIN)/python
 
-check: lint types test test-slow wheel
+check: lint types test notebooks test-slow wheel
 
 $(VENV)/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from mlp_toolkit.errors import MissingExtra, UserError
     from mlp_toolkit.estimators import MLPClassifier, MLPRegressor
     from mlp_toolkit.model import build_mlp
+    from mlp_toolkit.plots import plot_activations, plot_decision_regions, plot_history
     from mlp_toolkit.prediction import predict
     from mlp_toolkit.rate_finder import RateSearch, find_learning_rate
+    from mlp_toolkit.recipe import load as load_recipe
     from mlp_toolkit.runs import Run, load_run, run
     from mlp_toolkit.storage import load, save
     from mlp_toolkit.training import fit
@@ -38,7 +40,11 @@ else:
         "fit": "training",
         "inspect": "contents",
         "load": "storage",
+        "load_recipe": "recipe:load",
         "load_run": "runs",
+        "plot_activations": "plots",
+        "plot_decision_regions": "plots",
+        "plot_history": "plots",
         "predict": "prediction",
         "run": "runs",
         "save": "storage",
@@ -48,7 +54,8 @@ else:
         if name not in _HOMES:
             importlib.import_module(f"{__name__}.old_names").check(name)
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+        home, _, its_name = _HOMES[name].partition(":")
+        value = getattr(importlib.import_module(f"{__name__}.{home}"), its_name or name)
         globals()[name] = value
         return value
 
@@ -67,7 +74,11 @@ __all__ = [
     "fit",
     "inspect",
     "load",
+    "load_recipe",
     "load_run",
+    "plot_activations",
+    "plot_decision_regions",
+    "plot_history",
     "predict",
     "run",
     "save",

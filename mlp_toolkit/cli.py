@@ -15,6 +15,8 @@ from mlp_toolkit import catalog, interruption, recipe
 from mlp_toolkit.errors import ToolkitError, UserError, shorten
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from mlp_toolkit.readers import Table
     from mlp_toolkit.recipe import Resolved
 
@@ -37,6 +39,8 @@ Overrides = Annotated[
     list[str] | None,
     typer.Option("-o", metavar="KEY=VALUE", help="Overrides a value, as YAML: -o train.epochs=5. May be repeated."),
 ]
+
+Picture = Annotated[Path, typer.Option("-O", metavar="FILE", help="The picture to write, .png.")]
 
 
 @app.command()
@@ -177,10 +181,7 @@ def lr_find(
     """Suggests a learning rate for a recipe, with a picture."""
     resolved, _ = _early_check(recipe_file, override)
     picture = output or Path(f"{resolved.spec.name}-lr.png")
-    if picture.suffix != ".png":
-        raise UserError("the picture is written as .png", place="-O", found=picture.name)
-    if not picture.parent.is_dir():
-        raise UserError("the folder to write to is not there", place=str(picture))
+    _check_picture(picture)
     from mlp_toolkit.rate_finder import find_for_recipe
 
     _, found = find_for_recipe(recipe_file, _pairs(override))
@@ -197,6 +198,30 @@ def report(run_path: Annotated[Path, typer.Argument(metavar="RUN", help="A run d
     from mlp_toolkit.runs import load_run
 
     print(write(run_path, load_run(run_path).metrics))
+
+
+@app.command("plot-history")
+def plot_history(
+    run_path: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")],
+    output: Picture = Path("history.png"),
+) -> None:
+    """Draws a run's losses by epoch."""
+    _check_picture(output)
+    from mlp_toolkit.runs import load_run
+
+    _save_picture(load_run(run_path).plot_history(), output)
+
+
+@app.command("plot-activations")
+def plot_activations(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Default: all of the table.")] = None,
+    output: Picture = Path("activations.png"),
+) -> None:
+    """Draws activation functions and their derivatives."""
+    _check_picture(output)
+    from mlp_toolkit.plots import plot_activations as draw
+
+    _save_picture(draw(names)[0], output)
 
 
 @app.command()
@@ -256,6 +281,23 @@ def _early_check(recipe_file: str, override: list[str] | None) -> tuple[Resolved
     if resolved.spec.model.warm_start:
         existing(resolved.spec.model.warm_start.from_)
     return resolved, check_header(resolved.spec, recipe_file)
+
+
+def _check_picture(output: Path) -> None:
+    if output.suffix != ".png":
+        raise UserError("the picture is written as .png", place="-O", found=output.name)
+    if not output.parent.is_dir():
+        raise UserError("the folder to write to is not there", place=str(output))
+
+
+def _save_picture(axes: Axes, output: Path) -> None:
+    from mlp_toolkit.files import atomic
+
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    with atomic(output) as temporary:
+        figure.savefig(temporary, format="png", dpi=120)
+    print(output)
 
 
 def _read(data: Path, run_path: Path) -> Table:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from mlp_toolkit.blocks import Arrays, Rows
+from mlp_toolkit.histories import History
 from mlp_toolkit.label_weights import per_label
 from mlp_toolkit.loops import functions
 from mlp_toolkit.startup import keras, tf
@@ -62,7 +63,7 @@ def run(
         changes: What changes in the model before an epoch, counted from 0: it is compiled anew then.
 
     Returns:
-        A `keras.callbacks.History`, and the engine that trained: `xla` and `graph` are compiled, `steps` is not.
+        The history, and the engine that trained: `xla` and `graph` are compiled, `steps` is not.
     """
     steps = math.ceil(rows.rows / batch_size)
     pixels = batch_size * math.prod(rows.first[0].shape[1:]) if augment else 0
@@ -71,7 +72,7 @@ def run(
     changes = dict(changes or {})
     if initial_epoch in changes:
         changes.pop(initial_epoch)()
-    history = keras.callbacks.History()
+    history = History()
     model.stop_training = False
     with per_label(model, rows):
         loop, engine = _loop(engines, work)

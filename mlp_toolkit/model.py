@@ -179,6 +179,15 @@ def _activation(own: Any, named: spec.Activation) -> Any:
     return entry["keras"]
 
 
+def activation_function(named: str | Mapping[str, Any]) -> Any:
+    """The function on a layer's weighted sums that an activation of a recipe stands for.
+
+    Raises:
+        UserError: There is no such activation.
+    """
+    return keras.activations.get(_activation(None, _model_spec("binary", "slides", {"activation": named}).activation))
+
+
 def _activation_layer(own: Any, name: str, policy: Any) -> Any:
     if isinstance(own, keras.layers.Layer):
         return own.__class__.from_config({**own.get_config(), "name": name, "dtype": policy})

@@ -14,6 +14,7 @@ from mlp_toolkit.blocks import Rows
 from mlp_toolkit.errors import UserError
 from mlp_toolkit.files import atomic
 from mlp_toolkit.label_weights import per_label
+from mlp_toolkit.pictures import BLUE, GREY, ORANGE
 from mlp_toolkit.resident import resident
 from mlp_toolkit.startup import keras, tf
 from mlp_toolkit.state import assign, snapshot
@@ -52,9 +53,9 @@ class RateSearch:
         figure = Figure(figsize=(7, 3.6), layout="constrained")
         axes = figure.add_subplot()
         axes.spines[["top", "right"]].set_visible(False)
-        axes.semilogx(self.rates, self.losses, ".", color="#8a8f98", markersize=4, label="a batch")
-        axes.semilogx(self.rates, self.smooth, color="#2563a8", label="moving average")
-        axes.axvline(self.suggestion, color="#d9822b", label=f"suggestion: {self.suggestion:.2g}")
+        axes.semilogx(self.rates, self.losses, ".", color=GREY, markersize=4, label="a batch")
+        axes.semilogx(self.rates, self.smooth, color=BLUE, label="moving average")
+        axes.axvline(self.suggestion, color=ORANGE, label=f"suggestion: {self.suggestion:.2g}")
         shown = self.smooth[np.isfinite(self.smooth)]
         room = 0.1 * (max(shown[0], shown.min() * 1.5) - shown.min())
         axes.set_ylim(shown.min() - room, max(shown[0], shown.min() * 1.5) + 3 * room)

@@ -7,7 +7,9 @@ one extends · the recipe · `-o` overrides.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping
+import html
+import os
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,11 +34,12 @@ WHOLE: frozenset[KeyPath] = frozenset({("data", "features"), ("train", "class_we
 NAMED: frozenset[KeyPath] = frozenset({("model", "activation"), ("train", "optimizer"), ("train", "schedule")})
 # What belongs to one run, not to a preset that many share.
 NOT_IN_PRESETS = ("task", "name", "preset", "extends")
+_BELOW = object()  # of a section: its values follow
 
 
 @dataclass(frozen=True)
 class Resolved:
-    """A recipe with all values filled in.
+    """A recipe with all values filled in; a notebook shows it as a table.
 
     Attributes:
         spec: The checked recipe.
@@ -49,6 +52,17 @@ class Resolved:
     values: dict[str, Any]
     origins: dict[KeyPath, Origin]
     path: Path
+
+    def _repr_html_(self) -> str:
+        lines = []
+        for path, value, origin in _explained(self):
+            name = "&nbsp;" * 4 * (len(path) - 1) + html.escape(inline(path[-1]))
+            said = f"<code>{html.escape(inline(value))}</code>" if value is not _BELOW else ""
+            whence = html.escape(origin.replace(f"{self.path.parent}{os.sep}", ""))
+            cells = "".join(f"<td style='text-align:left'>{cell}</td>" for cell in (name, said, whence))
+            lines.append(f"<tr>{cells}</tr>")
+        head = "".join(f"<th style='text-align:left'>{word}</th>" for word in ("key", "value", "where it comes from"))
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
 
 
 def load(path: str | Path, overrides: Mapping[str, Any] | None = None) -> Resolved:
@@ -134,24 +148,30 @@ def find(path: str | Path) -> Path:
 def explain(resolved: Resolved) -> str:
     """The resolved recipe as YAML, with the origin of every value as a comment beside it."""
     lines: list[tuple[str, str]] = []
-
-    def walk(node: Mapping[Any, Any], path: KeyPath) -> None:
-        for key, value in node.items():
-            here = (*path, key)
-            indent = "  " * len(path)
-            if isinstance(value, Mapping) and value and here not in resolved.origins:
-                lines.append((f"{indent}{inline(key)}:", ""))
-                walk(value, here)
-            else:
-                lines.append((f"{indent}{inline(key)}: {inline(value)}", str(resolved.origins.get(here, ""))))
-
-    walk(resolved.values, ())
+    for path, value, origin in _explained(resolved):
+        text = f"{'  ' * (len(path) - 1)}{inline(path[-1])}:"
+        lines.append((text if value is _BELOW else f"{text} {inline(value)}", origin))
     task = resolved.spec.task
     for key, entry in catalog.config(f"tables/{task}")["entries"].items():
         if key in ("input_neurons", "output_neurons", "output_activation"):
             lines.append((f"# {key.replace('_', ' ')}: {entry['says']}", f"table ({task})"))
     width = min(48, max(len(text) for text, _ in lines))
     return "".join(f"{text:<{width}}  # {origin}\n" if origin else f"{text}\n" for text, origin in lines)
+
+
+def _explained(resolved: Resolved) -> Iterator[tuple[KeyPath, Any, str]]:
+    """Every key in order: its path, its value, and where that comes from; a section's value is `_BELOW`."""
+
+    def walk(node: Mapping[Any, Any], path: KeyPath) -> Iterator[tuple[KeyPath, Any, str]]:
+        for key, value in node.items():
+            here = (*path, key)
+            if isinstance(value, Mapping) and value and here not in resolved.origins:
+                yield here, _BELOW, ""
+                yield from walk(value, here)
+            else:
+                yield here, value, str(resolved.origins.get(here, ""))
+
+    return walk(resolved.values, ())
 
 
 def parse_override(text: str) -> tuple[str, Any]:

@@ -14,12 +14,12 @@ import numpy as np
 
 from mlp_toolkit.errors import UserError
 from mlp_toolkit.files import atomic
+from mlp_toolkit.pictures import BLUE, GREY, learning
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-BLUE, ORANGE, GREY = "#2563a8", "#d9822b", "#8a8f98"
 MOST_CLASSES = 20
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; color: #1d2330; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
@@ -59,12 +59,12 @@ def write(directory: Path, record: Mapping[str, Any]) -> Path:
         f"the best epoch, {record['best_epoch']}, was chosen on {rows['validation']:,} validation rows and tested once "
         f"on {rows['test']:,}."
     )
-    learning = _picture(lambda axes: _learning(axes, history, record["best_epoch"]))
+    learnt = _picture(lambda axes: learning(axes, history, record["best_epoch"]))
     sheet = directory / "augmentation.png"
     parts = [
         f"<p>{html.escape(lead)}</p>",
         "<h2>Scores</h2>" + scores_table(record),
-        "<h2>Learning</h2>" + learning,
+        "<h2>Learning</h2>" + learnt,
         *(["<h2>Augmentation</h2>" + _embedded(sheet.read_bytes(), "png")] if sheet.is_file() else []),
         "<h2>Test rows</h2>" + "".join(_picture(draw) for draw in _test_pictures(record["task"], predictions)),
         "<h2>What was inferred and done</h2><ul>" + "".join(f"<li>{html.escape(n)}</li>" for n in notes) + "</ul>",
@@ -108,16 +108,6 @@ def _picture(draw: Callable[[Axes], None]) -> str:
 
 def _embedded(picture: bytes, kind: str) -> str:
     return f'<img alt="" src="data:image/{kind};base64,{base64.b64encode(picture).decode()}">'
-
-
-def _learning(axes: Axes, history: pd.DataFrame, best: int) -> None:
-    axes.plot(history["epoch"], history["loss"], color=BLUE, label="training")
-    if "val_loss" in history:
-        axes.plot(history["epoch"], history["val_loss"], color=ORANGE, label="validation")
-    axes.axvline(best, color=GREY, lw=1, ls=":")
-    axes.annotate("best", (best, axes.get_ylim()[1]), xytext=(3, -10), textcoords="offset points", color=GREY)
-    axes.set(xlabel="epoch", ylabel="loss")
-    axes.legend(frameon=False)
 
 
 def _test_pictures(task: str, predictions: pd.DataFrame) -> list[Callable[[Axes], None]]:

@@ -21,6 +21,7 @@ from mlp_toolkit import (
     fitting,
     interruption,
     metrics,
+    pictures,
     prediction,
     progress,
     readers,
@@ -45,6 +46,7 @@ from mlp_toolkit.streaming import Stream
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
 
 log = logging.getLogger("mlp_toolkit")
 
@@ -205,6 +207,12 @@ class Run:
             frame: The raw columns by name; others are ignored.
         """
         return predict(self.model, readers.columns(frame))
+
+    def plot_history(self, *, axes: Axes | None = None) -> Axes:
+        """Draws the losses by epoch, and the epoch that was chosen; into `axes`, or a new figure."""
+        axes = pictures.axes_or_new(axes)
+        pictures.learning(axes, self.history, self.metrics["best_epoch"])
+        return axes
 
     def _repr_html_(self) -> str:
         return report.scores_table(self.metrics)

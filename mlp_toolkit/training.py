@@ -115,7 +115,7 @@ def fit(
 
     Returns:
         A `keras.callbacks.History`. Its attribute `engine` says what trained: `xla` or `graph` (both compiled) or
-        `steps` (a call for every batch).
+        `steps` (a call for every batch); `plot()` draws the losses, and a notebook shows it as a table.
 
     Raises:
         UserError: An argument is wrong; nothing has been trained then.

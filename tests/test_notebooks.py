@@ -1,26 +1,82 @@
-"""The notebooks' code runs from top to bottom."""
+"""The notebooks as they are stored; `make notebooks` runs them from top to bottom."""
 
 from __future__ import annotations
 
-import json
+import ast
+import re
+import sys
 from pathlib import Path
 
-import matplotlib as mpl
+import nbformat
 import pytest
 
-NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
+import mlp_toolkit as mt
+
+FOLDER = Path(__file__).parents[1] / "notebooks"
+sys.path.insert(0, str(FOLDER))
+from execute import BYTES
+
+NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+README = (FOLDER / "README.md").read_text("utf-8")
 
 
-@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
-def test_a_notebook_runs(notebook, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    mpl.use("agg")
-    cells = [cell for cell in json.loads(notebook.read_text())["cells"] if cell["cell_type"] == "code"]
-    names: dict[str, object] = {}
-    for cell in cells:
-        exec(compile(cell["source"], notebook.name, "exec"), names)
-    assert cells
+@pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
+def notebook(request):
+    return nbformat.read(request.param, as_version=4)
 
 
-def test_there_is_a_notebook():
-    assert NOTEBOOKS
+def code(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def outputs(notebook):
+    return [output for cell in code(notebook) for output in cell.outputs]
+
+
+def test_a_notebook_is_stored_as_it_ran_from_top_to_bottom(notebook):
+    nbformat.validate(notebook)
+    assert [cell.execution_count for cell in code(notebook)] == list(range(1, len(code(notebook)) + 1))
+    assert not [output for output in outputs(notebook) if output.output_type == "error"]
+
+
+def test_a_notebook_says_nothing_on_standard_error_and_nothing_of_the_machine(notebook):
+    assert not [output.text for output in outputs(notebook) if output.get("name") == "stderr"]
+    assert not re.search(r"(/tmp/|/home/|/root|/work/|site-packages)", str(outputs(notebook)))
+
+
+def test_a_notebook_is_small_and_has_pictures(notebook):
+    assert len(nbformat.writes(notebook)) <= BYTES
+    assert [output for output in outputs(notebook) if "image/png" in output.get("data", {})]
+
+
+def test_what_a_notebook_claims_is_asserted(notebook):
+    claims = [node for cell in code(notebook) for node in ast.walk(ast.parse(cell.source)) if type(node) is ast.Assert]
+    assert len(claims) >= 3
+
+
+def test_a_notebook_calls_the_public_names_alone(notebook):
+    for cell in code(notebook):
+        for node in ast.walk(ast.parse(cell.source)):
+            if isinstance(node, ast.ImportFrom) and str(node.module).startswith("mlp_toolkit"):
+                assert node.module == "mlp_toolkit.perceptron"
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "mt":
+                assert node.attr in mt.__all__
+
+
+def test_a_notebook_names_recipe_keys_that_there_are(notebook):
+    text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    check_keys(text)
+
+
+def check_keys(text):
+    from mlp_toolkit import spec
+
+    parts = {"data": spec.Data, "model": spec.Model, "train": spec.Train}
+    for part, key in re.findall(r"`(data|model|train)\.([a-z_]+)", text):
+        fields = parts[part].model_fields
+        assert key in {*fields, *(field.alias for field in fields.values())}, f"{part}.{key}"
+
+
+def test_the_map_names_every_notebook_and_keys_that_there_are():
+    assert set(re.findall(r"\]\((\d\d_\w+\.ipynb)\)", README)) == {path.name for path in NOTEBOOKS}
+    check_keys(README)

@@ -1,0 +1,45 @@
+"""What pictures share: colours, plain axes, and the curve of learning."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+BLUE, ORANGE, GREY = "#2563a8", "#d9822b", "#8a8f98"
+# Of classes, in their order; told apart by the colour-blind as well (Okabe and Ito 2008).
+CLASSES = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442", "#555555")
+
+
+def axes_or_new(axes: Axes | None, size: tuple[float, float] = (7, 3.6)) -> Axes:
+    """The axes to draw into: those given, or a new figure's, of so many inches."""
+    if axes is None:
+        import matplotlib.pyplot as plt
+
+        _, axes = plt.subplots(figsize=size, layout="constrained")
+    assert axes is not None
+    axes.spines[["top", "right"]].set_visible(False)
+    return axes
+
+
+def learning(axes: Axes, losses: Mapping[str, Any] | pd.DataFrame, best: int | None = None) -> None:
+    """Draws the losses by epoch, and a line at the best epoch.
+
+    Args:
+        axes: Where to.
+        losses: `loss`, and where there were validation rows `val_loss`, one value an epoch; `epoch` counts from 1
+            where it is not there.
+        best: The best epoch, counted like the others.
+    """
+    epochs = losses["epoch"] if "epoch" in losses else range(1, len(losses["loss"]) + 1)
+    axes.plot(epochs, losses["loss"], color=BLUE, label="training")
+    if "val_loss" in losses:
+        axes.plot(epochs, losses["val_loss"], color=ORANGE, label="validation")
+    if best:
+        axes.axvline(best, color=GREY, lw=1, ls=":")
+        axes.annotate("best", (best, axes.get_ylim()[1]), xytext=(3, -10), textcoords="offset points", color=GREY)
+    axes.set(xlabel="epoch", ylabel="loss")
+    axes.legend(frameon=False)
