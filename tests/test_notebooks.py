@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import ast
 import re
-import sys
 from pathlib import Path
 
 import nbformat
 import pytest
+from execute import BYTES
 
 import mlp_toolkit as mt
 
 FOLDER = Path(__file__).parents[1] / "notebooks"
-sys.path.insert(0, str(FOLDER))
-from execute import BYTES
-
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 README = (FOLDER / "README.md").read_text("utf-8")
 
