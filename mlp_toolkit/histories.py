@@ -37,9 +37,11 @@ class History(keras.callbacks.History):
         """A line for each of the logs: first and last value, lowest and highest with their epochs."""
         lines = []
         for name, values in self.history.items():
-            low, high = int(np.nanargmin(values)), int(np.nanargmax(values))
-            ends = [f"{values[place]:.4g} (epoch {self.epoch[place] + 1})" for place in (low, high)]
-            cells = "".join(f"<td>{cell}</td>" for cell in (f"{values[0]:.4g}", f"{values[-1]:.4g}", *ends))
+            said = [f"{value:.4g}" for value in (*values[:1], *values[-1:])]
+            if not np.isnan(values).all():
+                low, high = int(np.nanargmin(values)), int(np.nanargmax(values))
+                said += [f"{values[place]:.4g} (epoch {self.epoch[place] + 1})" for place in (low, high)]
+            cells = "".join(f"<td>{cell}</td>" for cell in (*said, *[""] * (4 - len(said))))
             lines.append(f"<tr><th>{html.escape(name)}</th>{cells}</tr>")
         head = "".join(f"<th>{word}</th>" for word in ("", "first", "last", "lowest", "highest"))
         return (

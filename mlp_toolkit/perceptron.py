@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from mlp_toolkit.errors import UserError
@@ -59,15 +61,22 @@ class Perceptron(ClassifierMixin, BaseEstimator):
         Raises:
             UserError: There are not two kinds of labels, or an argument is out of range.
         """
-        if not self.learning_rate > 0:
-            raise UserError("a number above 0", place="Perceptron: learning_rate", found=self.learning_rate)
+        rate = self.learning_rate
+        if isinstance(rate, bool) or not isinstance(rate, int | float | np.number) or not 0 < rate < math.inf:
+            raise UserError("a number above 0", place="Perceptron: learning_rate", found=rate)
         if isinstance(self.passes, bool) or not isinstance(self.passes, int | np.integer) or self.passes < 1:
             raise UserError("a whole number of 1 or more", place="Perceptron: passes", found=self.passes)
         X, y = validate_data(self, X, y, dtype=float)
+        check_classification_targets(y)
         self.classes_ = np.unique(y)
-        if len(self.classes_) != 2:
+        if len(self.classes_) == 1:
+            only = self.classes_.tolist()[0]
+            raise UserError("y has one class only: there is nothing to tell apart", place="Perceptron: y", found=only)
+        if len(self.classes_) > 2:
             raise UserError(
-                f"a perceptron tells two classes apart, and y holds {len(self.classes_)}", place="Perceptron: y"
+                f"Only binary classification is supported, and y has {len(self.classes_)} classes",
+                place="Perceptron: y",
+                remedy="mlp_toolkit.MLPClassifier takes any number of classes.",
             )
         signs = np.where(y == self.classes_[1], 1.0, -1.0)
         random = np.random.default_rng(self.random_state)
@@ -79,8 +88,8 @@ class Perceptron(ClassifierMixin, BaseEstimator):
             errors = 0
             for row in random.permutation(rows) if self.shuffle else rows:
                 if signs[row] * (X[row] @ w + b) <= 0:
-                    w = w + self.learning_rate * signs[row] * X[row]
-                    b = b + self.learning_rate * signs[row]
+                    w = w + rate * signs[row] * X[row]
+                    b = b + rate * signs[row]
                     path.append(np.append(w, b))
                     errors += 1
             self.errors_per_pass_.append(errors)
@@ -107,5 +116,11 @@ class Perceptron(ClassifierMixin, BaseEstimator):
         Args:
             X: (rows, columns) numbers.
         """
-        labels: np.ndarray = self.classes_[(self.decision_function(X) > 0).astype(int)]
+        above = self.decision_function(X) > 0
+        labels: np.ndarray = self.classes_[above.astype(int)]
         return labels
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_class = False
+        return tags

@@ -37,7 +37,7 @@ def plot_history(history: Any, *, axes: Axes | None = None) -> Axes:
         drawn: Axes = history.plot_history(axes=axes)
         return drawn
     losses = getattr(history, "history", history)
-    if not hasattr(losses, "__getitem__") or "loss" not in losses or not len(losses["loss"]):
+    if not hasattr(losses, "keys") or "loss" not in losses or np.shape(losses["loss"]) in ((), (0,)):
         raise UserError("there is no loss of any epoch in this", place="plot_history: history", found=history)
     axes = pictures.axes_or_new(axes)
     pictures.learning(axes, losses)
@@ -57,7 +57,7 @@ def plot_decision_regions(
 
     Args:
         model: A Keras model with two inputs and one output (of one class against the other) or one for each class; or
-            anything with scikit-learn's `predict`.
+            anything with scikit-learn's `predict`; or a run, or a run's model, of two columns, by its labels.
         X: (rows, 2) numbers: an array or a data frame, whose names are written at the axes.
         y: (rows,) labels, which colour the rows; for a Keras model class numbers from 0, or -1 and 1. None draws the
             regions alone.
@@ -71,14 +71,21 @@ def plot_decision_regions(
     Raises:
         UserError: The rows are not points of a plane, or y does not belong to them.
     """
-    points = np.asarray(X, float)
+    try:
+        points = np.asarray(X, float)
+    except (TypeError, ValueError):
+        raise UserError("numbers alone are places in a plane", place="plot_decision_regions: X", found=X) from None
     names = [str(name) for name in X.columns] if hasattr(X, "columns") else ["$x_1$", "$x_2$"]
     if points.ndim != 2 or points.shape[1] != 2 or not len(points):
         raise UserError(
             f"regions are drawn in a plane: X must be (rows, 2), and is {points.shape}",
             place="plot_decision_regions: X",
         )
-    labels = None if y is None else np.asarray(y).reshape(len(np.asarray(y)), -1)
+    if not np.isfinite(points).all():
+        raise UserError("a row with NaN or infinity has no place in a plane", place="plot_decision_regions: X")
+    if isinstance(resolution, bool) or not isinstance(resolution, int | np.integer) or resolution < 2:
+        raise UserError("a whole number of 2 or more", place="plot_decision_regions: resolution", found=resolution)
+    labels = None if y is None else np.asarray(y).reshape(np.shape(y)[0] if np.ndim(y) else 1, -1)
     if labels is not None and labels.shape != (len(points), 1):
         raise UserError(
             f"a label for each of the {len(points)} rows; y is {np.asarray(y).shape}", place="plot_decision_regions: y"
@@ -121,10 +128,18 @@ def _side(column: np.ndarray, resolution: int) -> np.ndarray:
 def _classes(model: Any, rows: Any, labels: np.ndarray | None, threshold: float) -> tuple[np.ndarray, np.ndarray]:
     """The class of each row, and all classes in their order."""
     known = np.array([]) if labels is None else np.unique(labels)
-    if not isinstance(model, keras.Model):
-        found = np.asarray(model.predict(rows)).reshape(len(rows), -1)[:, 0]
+    if not hasattr(model, "predict"):
+        raise UserError("neither a model nor a run", place="plot_decision_regions: model", found=model)
+    outputs = prediction.predict(model, rows) if isinstance(model, keras.Model) else model.predict(rows)
+    if hasattr(outputs, "columns"):  # a run's table
+        if "label" not in outputs:
+            raise UserError(
+                "there are no regions where a row has no label of its own", place="plot_decision_regions: model"
+            )
+        outputs = outputs["label"].to_numpy()
+    if not isinstance(model, keras.Model) or outputs.ndim == 1:
+        found = np.asarray(outputs).reshape(len(rows), -1)[:, 0]
         return found, np.unique(np.concatenate([known.astype(found.dtype), found]))
-    outputs = prediction.predict(model, rows)
     outputs = outputs.reshape(len(outputs), -1)
     count = max(outputs.shape[1], 2)
     numbers = np.arange(count)
@@ -141,7 +156,7 @@ def _classes(model: Any, rows: Any, labels: np.ndarray | None, threshold: float)
 
 
 def plot_activations(
-    names: Sequence[str | Mapping[str, Any]] | None = None,
+    names: str | Mapping[str, Any] | Sequence[str | Mapping[str, Any]] | None = None,
     *,
     derivatives: bool = True,
     span: tuple[float, float] = (-4.0, 4.0),
@@ -150,8 +165,8 @@ def plot_activations(
     """Draws activation functions, and their derivatives as TensorFlow computes them.
 
     Args:
-        names: Activations as recipes name them, `{"name": "leaky_relu", "slope": 0.2}` among them; None draws those of
-            the toolkit's table that act on each number by itself.
+        names: Activations as recipes name them, `{"name": "leaky_relu", "slope": 0.2}` among them, or one; None draws
+            those of the toolkit's table that act on each number by itself.
         derivatives: Whether to draw the derivative of each beside it.
         span: From where to where, in units of the neuron's weighted sum.
         axes: An array of as many axes to draw into; None makes a figure.
@@ -163,13 +178,16 @@ def plot_activations(
         UserError: There is no such activation, or it does not act on single numbers, as softmax does not.
     """
     table = catalog.config("activations")["activations"]
-    chosen = [name for name in table if name != "softmax"] if names is None else list(names)
-    functions = {str(name if isinstance(name, str) else name.get("name")): _single(name) for name in chosen}
-    if axes is None:
-        axes = _panels(len(chosen))
-    places = np.asarray(axes).ravel()[: len(chosen)]
+    one = isinstance(names, str | Mapping)
+    chosen: list[Any] = [name for name in table if name != "softmax"] if names is None else [names] if one else [*names]
+    if not chosen:
+        raise UserError("one name at least", place="plot_activations: names", found=names)
+    functions = [_single(name) for name in chosen]
+    places = (_panels(len(chosen)) if axes is None else np.asarray(axes)).ravel()[: len(chosen)]
+    if len(places) < len(chosen):
+        raise UserError(f"{len(chosen)} axes, one for each activation", place="plot_activations: axes", found=axes)
     z = np.linspace(*span, POINTS, dtype=np.float32)
-    for place, (name, function) in zip(places, functions.items(), strict=True):
+    for place, name, function in zip(places, chosen, functions, strict=True):
         values, slopes = curve(function, z)
         place.spines[["top", "right"]].set_visible(False)
         place.axhline(0, color=pictures.GREY, lw=0.6)
@@ -177,7 +195,7 @@ def plot_activations(
         place.plot(z, values, color=pictures.BLUE, lw=2, label="f(z)")
         if derivatives:
             place.plot(z, slopes, color=pictures.ORANGE, lw=1.4, ls="--", label="f′(z)")
-        place.set_title(name, fontsize=11)
+        place.set_title(_title(name), fontsize=11)
         place.set_ylim(min(-1.2, float(values.min()) - 0.2), min(max(1.5, float(values.max())), 4.0))
     places[0].legend(frameon=False, fontsize=9, loc="upper left")
     return places
@@ -193,19 +211,28 @@ def curve(function: Callable[[Any], Any], z: np.ndarray) -> tuple[np.ndarray, np
 
 
 def _single(name: str | Mapping[str, Any]) -> Callable[[Any], Any]:
-    function: Callable[[Any], Any] = activation_function(name)
-    probe = tf.constant([[-1.0, 2.0]])
+    place = "plot_activations: names"
     try:
-        alone = np.allclose(function(probe)[:, :1], function(probe[:, :1]))
+        function: Callable[[Any], Any] = activation_function(name)
+    except UserError as error:
+        raise UserError(error.problem, place=place, found=error.found, allowed=error.allowed) from None
+    try:
+        with_two, with_five = (function(tf.constant([[-1.0, other]])).numpy()[0, 0] for other in (2.0, 5.0))
     except Exception as error:
-        raise UserError(f"this activation takes no single numbers ({error})", found=name) from None
-    if not alone:
+        raise UserError(f"this activation takes no single numbers ({error})", place=place, found=name) from None
+    if with_two != with_five:
         raise UserError(
             "this activation looks at all neurons of a layer at once: there is no curve to draw",
-            place="plot_activations: names",
+            place=place,
             found=name,
         )
     return function
+
+
+def _title(name: str | Mapping[str, Any]) -> str:
+    if isinstance(name, str):
+        return name
+    return str(name["name"]) + "".join(f", {key} {value:g}" for key, value in name.items() if key != "name")
 
 
 def _panels(count: int) -> np.ndarray:
