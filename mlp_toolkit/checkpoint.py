@@ -22,7 +22,8 @@ from mlp_toolkit.streaming import Stream
 
 log = logging.getLogger("mlp_toolkit")
 
-# A checkpoint waits until training took this many times as long as the last checkpoint did: it costs 3 % at most.
+# A checkpoint waits until the run took this many times as long as all checkpoints, another like the last one included:
+# they cost 3 % of it at most, once it has run for a second or two. The first is written after the first epoch.
 TRAINING_PER_CHECKPOINT = 33
 
 
@@ -52,16 +53,19 @@ class Checkpoint:
             "encoding": hashlib.sha256(repr(data.encoding).encode()).hexdigest(),
         }
         self.identity: dict[str, Any] = json.loads(json.dumps(told, default=str))
-        self.last, self.cost = time.monotonic(), 0.0
+        self.begun, self.cost, self.spent = time.monotonic(), 0.0, 0.0
 
     def write(self, network: Any, state: training.Progress) -> None:
-        """Writes the state after an epoch, unless the last one is too recent for what writing costs.
+        """Writes the state after an epoch, unless that would cost too much of the run's time.
 
         Raises:
             Terminated: The program was told to end; the state is written.
+            KeyboardInterrupt: Ctrl-C was pressed, and has not ended the program yet.
         """
+        interruption.check()
         now, ending = time.monotonic(), interruption.wanted()
-        if now - self.last < TRAINING_PER_CHECKPOINT * self.cost and not ending:
+        waited = now - self.begun >= TRAINING_PER_CHECKPOINT * (self.spent + self.cost)
+        if self.spent and not waited and not ending:
             return
         info = {"identity": self.identity, "epochs": state.epochs, "best_epoch": state.best_epoch}
         info |= {"best_value": state.best_value, "history": state.history, "notes": state.notes}
@@ -69,10 +73,14 @@ class Checkpoint:
         with writing(self.path):
             state_files.write(self.path, arrays, info)
             self.beside(state)
-        self.last = time.monotonic()
-        self.cost = self.last - now
+        self.cost = time.monotonic() - now
+        self.spent += self.cost
         if ending:
             raise interruption.Terminated(f"ended by SIGTERM after epoch {state.epochs}; go on with it by --resume")
+
+    def finished(self) -> None:
+        """Takes away what only an unfinished run needs: the checkpoint before the last."""
+        state_files.before(self.path).unlink(missing_ok=True)
 
     def read(self) -> tuple[training.Progress, list[np.ndarray]] | None:
         """The stored progress and the values of all variables; None where the run stopped before its first.

@@ -1,4 +1,4 @@
-"""SIGTERM, by which schedulers end a program: training ends with its epoch and a checkpoint; all else at once."""
+"""Signals that end a program: by SIGTERM training ends with its epoch and a checkpoint, by Ctrl-C at once."""
 
 from __future__ import annotations
 
@@ -17,16 +17,33 @@ class Terminated(ToolkitError):  # noqa: N818  # it is no error, and reads as wh
 
 
 class _State:
-    """Whether training goes on, and whether it is to end."""
+    """Whether training goes on, whether it is to end, and whether Ctrl-C was pressed."""
 
     training = False
     wanted = False
+    interrupted = False
 
 
 def install() -> None:
-    """Takes SIGTERM from now on; for a program of our own, not for a library."""
+    """Takes SIGTERM and Ctrl-C from now on; for a program of our own, not for a library."""
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _told)
+        signal.signal(signal.SIGINT, _interrupted)
+
+
+def _interrupted(number: int, frame: object) -> None:
+    _State.interrupted = True
+    raise KeyboardInterrupt
+
+
+def check() -> None:
+    """Ends what goes on although Ctrl-C was pressed: Python drops an exception inside a `__del__` or a C callback.
+
+    Raises:
+        KeyboardInterrupt: It was pressed before.
+    """
+    if _State.interrupted:
+        raise KeyboardInterrupt
 
 
 def _told(number: int, frame: object) -> None:

@@ -139,6 +139,7 @@ def _carried_out(resolved: Resolved, place: str, directory: Path, *, resume: boo
             record["notes"] = [*state.notes, *left_out]
             report.write(directory, record)
             streaming.forget(directory)
+            checkpoint.finished()
             write_text(directory / "metrics.json", json.dumps(record, indent=2) + "\n")  # last: it says "complete"
         tell(record)
 

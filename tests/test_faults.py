@@ -18,7 +18,7 @@ import pandas as pd
 import pytest
 
 import mlp_toolkit as mt
-from mlp_toolkit import checkpoint, recipe, state_files, streaming, training
+from mlp_toolkit import checkpoint, interruption, recipe, state_files, streaming, training
 from mlp_toolkit import runs as runs_module
 from mlp_toolkit.files import writing
 
@@ -198,6 +198,29 @@ def test_sigterm_ends_with_the_epoch_and_a_checkpoint(folder, tmp_path):
     _, info = state_files.read(tmp_path / "run" / "checkpoint.h5")
     assert f"after epoch {info['epochs']}" in err
     assert len(pd.read_csv(tmp_path / "run" / "history.csv")) == info["epochs"] < 400
+
+
+class Dropping:
+    """Ctrl-C while an object is taken away: Python says so, and goes on."""
+
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_ctrl_c_that_python_drops_ends_training_after_the_epoch(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(interruption._State, "interrupted", False)
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    interruption.install()
+    try:
+        dropping = Dropping()
+        del dropping
+        with pytest.raises(KeyboardInterrupt):
+            mt.run(folder / "binary.yaml", {"train.epochs": 1_000}, out=tmp_path / "run", verbose=0)
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    assert not (tmp_path / "run" / "model.h5").exists()
 
 
 def test_two_processes_give_the_same_bits(folder, runs, tmp_path):

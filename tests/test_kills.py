@@ -1,7 +1,9 @@
 """A run that is killed at random moments, again and again, ends on the bits of one that was left alone.
 
 `python tests/test_kills.py 200` kills two hundred times and prints what it saw. One process imports TensorFlow; every
-attempt is a fork of it, so that a kill costs no start-up.
+attempt is a fork of it, so that a kill costs no start-up. Every other kill falls anywhere from the fork on: into
+reading, writing the first files, compiling, training. The others wait for the attempt's first checkpoint, so that
+there is something to lose, and fall within a few epochs of it.
 """
 
 from __future__ import annotations
@@ -22,8 +24,11 @@ RECIPE = """
 task: binary
 data: {path: rows.csv, target: y}
 model: {hidden: [16, 16], dropout: 0.2, batch_norm: true}
-train: {epochs: 40, batch_size: 16, early_stopping: null, class_weight: balanced, schedule: cosine, optimizer: nadam}
+train: {epochs: EPOCHS, batch_size: 16, early_stopping: null,
+  class_weight: balanced, schedule: cosine, optimizer: nadam}
 """
+EPOCHS_A_KILL = 5  # more than an attempt gets done on average: one run takes all kills
+AFTER_CHECKPOINT = 0.1  # seconds at most
 
 
 def test_ten_kills_leave_no_trace():
@@ -41,9 +46,14 @@ def attempt(folder: Path, out: Path) -> None:
     mt.run(folder / "r.yaml", out=out, resume=(out / "recipe.yaml").exists(), verbose=0)
 
 
-def forked(folder: Path, out: Path, seconds: float | None) -> tuple[bool, float]:
-    """One attempt, killed after so many seconds; whether it ended by itself, and after how long."""
-    began = time.monotonic()
+def forked(folder: Path, out: Path, seconds: float | None, *, trained: bool = False) -> tuple[bool, float]:
+    """One attempt, killed after so many seconds: from its begin on, or from its first checkpoint on.
+
+    Returns:
+        Whether it ended by itself, and how long it took until the clock began and after.
+    """
+    began, written = time.monotonic(), modified(out / "checkpoint.h5")
+    clock = None if trained else began
     child = os.fork()
     if not child:
         code = 1
@@ -54,15 +64,26 @@ def forked(folder: Path, out: Path, seconds: float | None) -> tuple[bool, float]
             os._exit(code)
     while True:
         ended, status = os.waitpid(child, os.WNOHANG)
+        now = time.monotonic()
         if ended:
             if status:
                 raise SystemExit(f"an attempt failed by itself with the status {status}")
-            return True, time.monotonic() - began
-        if seconds is not None and time.monotonic() - began > seconds:
+            return True, now - began
+        if clock is None and modified(out / "checkpoint.h5") != written:
+            clock = now
+        if seconds is not None and clock is not None and now - clock > seconds:
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
-            return False, seconds
+            return False, now - began
         time.sleep(0.002)
+
+
+def modified(path: Path) -> int:
+    """When a file was written, in nanoseconds; 0 where there is none."""
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
 
 
 def contents(out: Path) -> dict[str, bytes | list[bytes]]:
@@ -90,22 +111,24 @@ def main(kills: int) -> None:
         rows = np.random.default_rng(0).normal(size=(400, 5))
         frame = pd.DataFrame(rows, columns=list("abcde")).assign(y=(rows[:, 0] * rows[:, 1] > 0).astype(int))
         frame.to_csv(folder / "rows.csv", index=False)
-        (folder / "r.yaml").write_text(RECIPE)
+        (folder / "r.yaml").write_text(RECIPE.replace("EPOCHS", str(40 + EPOCHS_A_KILL * kills)))
         import mlp_toolkit.runs  # noqa: F401  # TensorFlow, once for all forks
 
-        _, whole = forked(folder, folder / "whole", None)
+        forked(folder, folder / "whole", None)
         expected = contents(folder / "whole")
         killed = runs = early = 0
+        start = 1.0  # seconds to a first checkpoint, learnt as it goes
         while killed < kills:
             runs += 1
             out = folder / f"run_{runs}"
             ended = False
             while not ended:
-                before = killed
-                seconds = chance.uniform(0, 0.9 * whole) if killed < kills else None
-                ended, _ = forked(folder, out, seconds)
+                trained = killed % 2 == 1
+                seconds = chance.uniform(0, AFTER_CHECKPOINT if trained else 1.2 * start) if killed < kills else None
+                ended, took = forked(folder, out, seconds, trained=trained)
+                start = took if trained and not ended else start
                 killed += not ended
-                early += killed > before and not (out / "checkpoint.h5").exists()
+                early += not ended and not (out / "checkpoint.h5").exists()
                 left = [path.name for path in out.iterdir() if "model" in path.name] if out.exists() else []
                 assert ended or left in ([], ["model.h5"]) or all(".partial" in name for name in left), left
             found = contents(out)
