@@ -194,7 +194,7 @@ def plot_activations(
         place.axvline(0, color=pictures.GREY, lw=0.6)
         place.plot(z, values, color=pictures.BLUE, lw=2, label="f(z)")
         if derivatives:
-            place.plot(z, slopes, color=pictures.ORANGE, lw=1.4, ls="--", label="f′(z)")
+            place.plot(z, slopes, color=pictures.ORANGE, lw=1.4, ls="--", label="slope")
         place.set_title(_title(name), fontsize=11)
         place.set_ylim(min(-1.2, float(values.min()) - 0.2), min(max(1.5, float(values.max())), 4.0))
     places[0].legend(frameon=False, fontsize=9, loc="upper left")
@@ -246,4 +246,6 @@ def _panels(count: int) -> np.ndarray:
     panels: np.ndarray = axes.ravel()
     for spare in panels[count:]:
         figure.delaxes(spare)
+    for lowest in panels[count - across : count]:  # of its column, also where the last line is not full
+        lowest.tick_params(labelbottom=True)
     return panels[:count]

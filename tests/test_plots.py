@@ -73,7 +73,7 @@ def test_an_activation_is_the_one_of_the_formula(name):
     np.testing.assert_allclose(values, BY_HAND[name](z), atol=2e-6)
     smooth = abs(z) > (0.01 if name in KINKS else -1)
     numeric = (BY_HAND[name](z + 1e-5) - BY_HAND[name](z - 1e-5)) / 2e-5
-    np.testing.assert_allclose(curves["f′(z)"][1][smooth], numeric[smooth], atol=1e-4)
+    np.testing.assert_allclose(curves["slope"][1][smooth], numeric[smooth], atol=1e-4)
     assert axes.get_title() == name
 
 
