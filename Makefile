@@ -14,6 +14,7 @@ test: $(VENV)/ready
 
 test-slow: $(VENV)/ready
 	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest tests/fuzz_all.py
 
 # Opens the first notebook of the lecture.
 notebook: $(VENV)/ready

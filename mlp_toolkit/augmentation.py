@@ -345,6 +345,7 @@ def contact_sheet(images: Any, layer: Augmentation, path: str | Path, seed: int)
     margin, header = 0.1, 0.4
     size = (across * (1 + SHEET_CHANGES) + 4 * margin, down * rows + header + margin)
     figure = Figure(figsize=size, dpi=SHEET_DPI)
+    figure.set_layout_engine("none")  # whatever the user chose for pictures of his own
     begin = margin
     for title, pictures in (("original", originals), ("as the network sees it", changed)):
         columns = len(pictures) // rows

@@ -145,6 +145,42 @@ def distinct_texts(column: Column) -> tuple[np.ndarray, list[str]]:
     return codes, ["" if text in missing else re.sub(WHOLE_NUMBER, r"\1", text) for text in texts]
 
 
+def to_dates(column: Column, name: str, format_: str) -> np.ndarray:
+    """A column of dates as text in a format, empty where missing.
+
+    Timestamps of a data frame, and dates that begin with the year, are written anew where the format is another one:
+    they can be read in one way only.
+
+    Raises:
+        UserError: A value is no such date; the row is named by its label in the column's index.
+    """
+    codes, texts = distinct_texts(column)
+    written = [_written(text, format_) if text else "" for text in texts]
+    if None in written:
+        odd = written.index(None)
+        place = int(np.argmax(codes == odd))
+        row = place if isinstance(column, np.ndarray) else column.index[place]
+        raise UserError(
+            f"column {name!r} holds dates of the form {format_}, but row {row} holds {shorten(texts[odd], 40)!r}",
+            remedy=f"Mend the value, leave it empty, or say features: {{{name}: categorical}} before training.",
+        )
+    table: np.ndarray = np.array([*written, ""], object)
+    return np.take(table, codes)
+
+
+def _written(text: str, format_: str) -> str | None:
+    """A date in the format, or None."""
+    if parse_date(text, format_) is not None:
+        return text
+    for other in catalog.config("features")["date_formats"]:
+        date = parse_date(text, other) if other.startswith("%Y") else None
+        if date is not None:
+            for code, number in zip("YmdHMS", date.timetuple(), strict=False):
+                format_ = format_.replace(f"%{code}", f"{number:0{4 if code == 'Y' else 2}}")
+            return format_
+    return None
+
+
 def present(column: pd.Series[Any]) -> np.ndarray:
     """For each row whether there is a value."""
     import pandas as pd

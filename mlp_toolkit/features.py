@@ -110,7 +110,7 @@ class Fitter:
 
         columns = [cells.to_numbers(frame[name], name).astype(np.float32) for name in self.numbers]
         for name, format_ in self.dates:
-            columns.extend(cells.date_numbers(cells.to_text(frame[name]), format_).T)
+            columns.extend(cells.date_numbers(cells.to_dates(frame[name], name, format_), format_).T)
         drawn = slice(None) if self.share >= 1 else np.flatnonzero(self.random.random(len(frame)) < self.share)
         for index, column in enumerate(columns):
             values = column[np.isfinite(column)].astype(np.float64)
@@ -169,7 +169,7 @@ def encode(frame: pd.DataFrame, encoding: Encoding) -> np.ndarray:
         (
             part
             for name, format_ in encoding.dates
-            for part in cells.date_numbers(cells.to_text(frame[name]), format_).T
+            for part in cells.date_numbers(cells.to_dates(frame[name], name, format_), format_).T
         ),
     )
     marks = {index: len(encoding.fill) + place for place, index in enumerate(encoding.indicators)}
@@ -208,8 +208,9 @@ def model_inputs(table: pd.DataFrame | Mapping[str, np.ndarray], encoding: Encod
         UserError: A column is missing or holds something else than in training.
     """
     require(table if isinstance(table, Mapping) else dict.fromkeys(table.columns.tolist()), encoding)
-    texts = [name for name, _ in (*encoding.dates, *encoding.words)]
+    texts = [name for name, _ in encoding.words]
     inputs = dict(zip(encoding.numbers, _all_numbers(table, encoding.numbers), strict=True))
+    inputs |= {name: cells.to_dates(table[name], name, format_) for name, format_ in encoding.dates}
     inputs |= zip(texts, _all_texts([table[name] for name in texts]), strict=True)
     arrays = {name: values[:, None] for name, values in inputs.items()}
     if encoding.image:

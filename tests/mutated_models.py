@@ -26,9 +26,7 @@ import pandas as pd
 SECONDS = 10  # for each file, loading and predicting
 MEMORY = 2 * 2**20  # KiB of the process, which opens hundreds of them
 FILES_A_PROCESS = 400
-FRAME = pd.DataFrame(
-    {"size": [1.5, 2.0, None], "when": ["2024-01-30", "2024-02-01", "no date"], "blood": ["A", "B", "C"]}
-)
+FRAME = pd.DataFrame({"size": [1.5, 2.0, None], "when": ["2024-01-30", "2024-02-01", None], "blood": ["A", "B", "C"]})
 REFUSED, REFUSED_LATER, FINE = "refused", "refused at prediction", "predicts finite numbers"
 ODD = [
     None,

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlp_toolkit import catalog, cells, features
+from mlp_toolkit import catalog, cells, features, readers
 from mlp_toolkit.errors import UserError
 from mlp_toolkit.kinds import infer_kinds
 
@@ -220,3 +220,21 @@ def test_every_format_reads_what_it_writes(moment, format_):
         hour=moment.hour if "%H" in format_ else 0,
     )
     assert cells.parse_date(text, format_) == kept
+
+
+@pytest.mark.parametrize("format_", catalog.config("features")["date_formats"])
+def test_dates_are_read_in_the_form_of_training_and_as_timestamps(format_):
+    moment = datetime.datetime(2024, 2, 29, 15, 30, 20)
+    own = moment.strftime(format_)
+    stamps = pd.Series([moment, None], dtype="datetime64[s]", name="when")
+    column = readers.normalise(pd.DataFrame({"when": stamps}))["when"]
+    assert cells.to_dates(column, "when", format_).tolist() == [own, ""]
+    given = pd.Series([f" {own} ", "2024-02-29 15:30:20", "2024-02-29T15:30:20", "NA"])
+    assert cells.to_dates(given, "when", format_).tolist() == [own] * 3 + [""]
+
+
+@pytest.mark.parametrize("odd", ["soon", "2024-02-30", "29/02/2024", "2024"])
+def test_what_is_no_date_is_an_error_that_names_the_row(odd):
+    column = pd.Series(["2024-02-29", None, odd], index=[5, 6, 7])
+    with pytest.raises(UserError, match=rf"column 'when' holds dates of the form %Y-%m-%d, but row 7 holds '{odd}'"):
+        cells.to_dates(column, "when", "%Y-%m-%d")

@@ -43,7 +43,9 @@ def test_the_suggestion_is_below_where_gradient_descent_breaks():
     assert breaks < found.rates[-1] < 100 * breaks  # there the search ended
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adam", "rmsprop"])
+@pytest.mark.parametrize(
+    "optimizer", ["adam", *(pytest.param(name, marks=pytest.mark.slow) for name in ("sgd", "rmsprop"))]
+)
 def test_a_few_epochs_at_the_suggestion_are_better_than_at_rates_far_from_it(digits, optimizer):
     def loss(rate):
         model = network(optimizer={"name": optimizer, "learning_rate": rate})
