@@ -27,6 +27,9 @@ class History(keras.callbacks.History):
         super().__init__()
         self.engine = ""
 
+    def __repr__(self) -> str:
+        return f"History({len(self.epoch)} epochs, engine {self.engine})"
+
     def plot(self, axes: Axes | None = None) -> Axes:
         """Draws the losses by epoch, counted from 1; into `axes`, or a new figure."""
         axes = pictures.axes_or_new(axes)

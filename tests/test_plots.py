@@ -233,6 +233,7 @@ def test_a_history_shows_itself_as_a_table():
     losses = history.history["loss"]
     shown = history._repr_html_()
     assert f"3 epochs, engine {history.engine}" in shown
+    assert repr(history) == f"History(3 epochs, engine {history.engine})"
     head, *lines = cells(shown)
     assert head == ["", "first", "last", "lowest", "highest"]
     low, high = np.argmin(losses), np.argmax(losses)
