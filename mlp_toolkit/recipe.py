@@ -37,7 +37,7 @@ NOT_IN_PRESETS = ("task", "name", "preset", "extends")
 _BELOW = object()  # of a section: its values follow
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Resolved:
     """A recipe with all values filled in; a notebook shows it as a table.
 
@@ -53,12 +53,16 @@ class Resolved:
     origins: dict[KeyPath, Origin]
     path: Path
 
+    def __repr__(self) -> str:
+        return f"<recipe {self.spec.name!r}: {self.spec.task}, preset {self.values['preset']}>"
+
     def _repr_html_(self) -> str:
+        folder = f"{self.path.parent}{os.sep}"  # as a file would name what lies beside it
         lines = []
         for path, value, origin in _explained(self):
             name = "&nbsp;" * 4 * (len(path) - 1) + html.escape(inline(path[-1]))
-            said = f"<code>{html.escape(inline(value))}</code>" if value is not _BELOW else ""
-            whence = html.escape(origin.replace(f"{self.path.parent}{os.sep}", ""))
+            said = f"<code>{html.escape(inline(value).replace(folder, ''))}</code>" if value is not _BELOW else ""
+            whence = html.escape(origin.replace(folder, ""))
             cells = "".join(f"<td style='text-align:left'>{cell}</td>" for cell in (name, said, whence))
             lines.append(f"<tr>{cells}</tr>")
         head = "".join(f"<th style='text-align:left'>{word}</th>" for word in ("key", "value", "where it comes from"))

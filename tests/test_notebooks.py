@@ -74,7 +74,9 @@ def check_keys(text):
     from mlp_toolkit import spec
 
     parts = {"data": spec.Data, "model": spec.Model, "train": spec.Train}
-    for part, key in re.findall(r"`(data|model|train)\.([a-z_]+)", text):
+    for part, key in re.findall(r"`(data|model|train)\.([a-z_0-9]+)\b(?!\.)", text):
+        if key == "h5":  # model.h5, the file
+            continue
         fields = parts[part].model_fields
         assert key in {*fields, *(field.alias for field in fields.values())}, f"{part}.{key}"
 
