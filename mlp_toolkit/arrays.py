@@ -17,6 +17,8 @@ Shape = tuple[int | None, ...]  # of one row; None stands for any length
 
 CLASS_NUMBERS = ("sparse_categorical_crossentropy",)
 ONE_HOT = ("categorical_crossentropy", "categorical_focal_crossentropy")
+ONE = 1e-3  # that the shares of a row's classes may be beside 1
+SEVERAL_LABELS = "Where a row may have several labels, or none, take the task multilabel: sigmoid, binary_crossentropy."
 YES_OR_NO = ("binary_crossentropy", "binary_focal_crossentropy")
 
 
@@ -148,8 +150,20 @@ def targets_array(y: Any, rows: int, output: Output, what: str = "y") -> np.ndar
                 f"{what} must hold labels 0 and 1; row {row} holds {array[row][odd[row]].flat[0]}",
                 remedy="Map the labels first: for 1 and 2 subtract 1; for -1 and 1 use (y + 1) / 2.",
             )
+    if output.loss in ONE_HOT and not _one_class_each(array):
+        sums = array.sum(axis=-1)
+        row = _first_row(np.abs(sums - 1) > ONE)
+        raise UserError(
+            f"{what} must give each row one class: its columns sum to 1; in row {row} they sum to "
+            f"{sums[row].flat[0]:g}",
+            remedy=SEVERAL_LABELS,
+        )
     _within(array, output, what)
     return array.astype(np.float32)
+
+
+def _one_class_each(array: np.ndarray) -> bool:
+    return bool((np.abs(array.sum(axis=-1) - 1) <= ONE).all())
 
 
 def table(data: Any) -> Any:
@@ -252,7 +266,9 @@ def _class_numbers(array: np.ndarray, output: Output, what: str) -> np.ndarray:
     if _fits(array.shape[1:], output.shape) and classes != 1:
         raise UserError(
             f"{what} has one column per class, the loss {output.loss} takes class numbers",
-            remedy='Pass y.argmax(axis=-1), or build with loss="categorical_crossentropy".',
+            remedy='Pass y.argmax(axis=-1), or build with loss="categorical_crossentropy".'
+            if _one_class_each(array)
+            else SEVERAL_LABELS,
         )
     if _fits(array.shape[1:], places):
         array = array[..., None]

@@ -77,8 +77,8 @@ NETWORK = [
     Trap(
         "Categorical cross entropy on one neuron",
         'mt.fit(own(1, "sigmoid", "categorical_crossentropy"), X, yes)',
-        "A SyntaxWarning. The loss is 0.0 from the first epoch on, whatever is predicted, and the network drifts to "
-        "saying no to every row.",
+        "A SyntaxWarning. The loss is 0.0 from the first epoch on, whatever is predicted; only rows "
+        "of the class 0 move the weights, and push towards no.",
         ("categorical_crossentropy on one output neuron is constant", "binary_crossentropy and a sigmoid"),
     ),
     Trap(
@@ -132,6 +132,18 @@ assert np.isclose(history["squared_error"][0], history["loss"][0], rtol=1e-3)
         'mt.fit(own(3, "linear", "mse"), X, X[:, :1])',
         "Nothing is said: all three outputs are trained towards the one column.",
         ("y has 1 column, the network 3 outputs",),
+    ),
+    Trap(
+        "Several labels a row, and a loss of one class a row",
+        'mt.fit(own(3, "softmax", "categorical_crossentropy"), X, (X > 0).astype(int))',
+        "Nothing is said: softmax shares one probability among all labels of a row.",
+        ("its columns sum to 1; in row", "task multilabel"),
+    ),
+    Trap(
+        "Several labels a row, and a loss of class numbers",
+        'mt.fit(built("multiclass"), X, (X > 0).astype(int))',
+        "An error about the ranks of `output` and `target`.",
+        ("one column per class", "task multilabel"),
     ),
     Trap(
         "A class number that there is no output for",
