@@ -50,7 +50,7 @@ def as_parquet(file: Path, target: Path, recipe: Recipe) -> Path:
                 block = pa.table({name: _stored(frame[name], name, name in numeric) for name in frame})
                 if writer is None:
                     schema = block.schema.with_metadata({FINGERPRINT: fingerprint.encode()})
-                    writer = parquet.ParquetWriter(temporary, schema)
+                    writer = parquet.ParquetWriter(temporary, schema, write_page_checksum=True)
                 writer.write_table(block, row_group_size=GROUP_ROWS)
         finally:
             if writer is not None:

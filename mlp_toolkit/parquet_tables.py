@@ -32,7 +32,9 @@ def read(raw: bytes, file: Path) -> pd.DataFrame:
 
     with reading(file):
         # One thread: where a damaged file ends the reading early, others may go on, and end the process when it exits.
-        opened = parquet.ParquetFile(pa.BufferReader(raw), read_dictionary=[], pre_buffer=False)
+        opened = parquet.ParquetFile(
+            pa.BufferReader(raw), read_dictionary=[], pre_buffer=False, page_checksum_verification=True
+        )
         about, schema = opened.metadata, opened.schema_arrow
         column_names([str(name) for name in schema.names], file)
         nested = next((field for field in schema if pa.types.is_nested(field.type)), None)
@@ -46,7 +48,9 @@ def read(raw: bytes, file: Path) -> pd.DataFrame:
         values = about.num_rows * len(schema.names)
         check_unpacked(values * VALUE_BYTES, len(raw), file, UNPACKED_ALWAYS)
         repeated = _perhaps_repeated(about, schema, len(raw))
-        opened = parquet.ParquetFile(pa.BufferReader(raw), read_dictionary=repeated, pre_buffer=False)
+        opened = parquet.ParquetFile(
+            pa.BufferReader(raw), read_dictionary=repeated, pre_buffer=False, page_checksum_verification=True
+        )
         table = opened.read(use_threads=False)
         check_unpacked(_text_bytes(table), len(raw), file, UNPACKED_ALWAYS)
         frame: pd.DataFrame = table.to_pandas(ignore_metadata=True)

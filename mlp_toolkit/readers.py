@@ -145,7 +145,7 @@ def row_groups(path: str | Path) -> list[tuple[Path, int, int]]:
     files = parquet_files(path)
     first: list[str] = []
     for file in files:
-        with reading(file), parquet.ParquetFile(file) as opened:
+        with reading(file), parquet.ParquetFile(file, page_checksum_verification=True) as opened:
             names = column_names([str(name) for name in opened.schema_arrow.names], file)
             first = first or names
             _same_columns(file, names, files[0], first)
@@ -158,7 +158,7 @@ def read_group(file: Path, number: int, columns: list[str], rows: int) -> Iterat
     """A row group in pieces of at most so many rows, each as `Table` promises."""
     from pyarrow import parquet
 
-    with reading(file), parquet.ParquetFile(file) as opened:
+    with reading(file), parquet.ParquetFile(file, page_checksum_verification=True) as opened:
         # One thread: the others are training.
         for batch in opened.iter_batches(rows, row_groups=[number], columns=columns, use_threads=False):
             yield normalise(batch.to_pandas(split_blocks=True, ignore_metadata=True))

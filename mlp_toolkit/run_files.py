@@ -122,7 +122,9 @@ def predictions_file(directory: Path, target: Target) -> Iterator[Callable[[Piec
                 columns[name if str(name).startswith("probability") else own] = predicted[name].to_numpy()
             rows = pa.Table.from_pandas(pd.DataFrame(columns), preserve_index=False)
             if not writers:
-                writers.append(stack.enter_context(parquet.ParquetWriter(temporary, rows.schema)))
+                writers.append(
+                    stack.enter_context(parquet.ParquetWriter(temporary, rows.schema, write_page_checksum=True))
+                )
             writers[0].write_table(rows)
 
         yield write

@@ -241,3 +241,17 @@ def test_progress_goes_through_a_checkpoint_whole(tmp_path):
         for a, b in zip(values, read[name], strict=True):
             np.testing.assert_array_equal(a, b)
             assert a.dtype == b.dtype
+
+
+@pytest.mark.parametrize("stream", ["true", "false"])
+def test_a_row_group_with_a_wrong_checksum_is_one_message(folder, tmp_path, people, stream):
+    people.to_parquet(tmp_path / "people.parquet", row_group_size=100, write_page_checksum=True, compression="none")
+    raw = bytearray((tmp_path / "people.parquet").read_bytes())
+    place = raw.rindex(people["age"].dropna().iloc[-1].tobytes())  # a value of the last row group
+    raw[place] ^= 1
+    (tmp_path / "people.parquet").write_bytes(raw)
+    recipe_file = tmp_path / "r.yaml"
+    recipe_file.write_text(f"task: binary\ndata: {{path: people.parquet, target: kind, stream: {stream}}}\n")
+    with pytest.raises(mt.UserError, match=r"people\.parquet.*(?s:.*)checksum"):
+        mt.run(recipe_file, out=tmp_path / "run", verbose=0)
+    assert not list((tmp_path / "run").glob("model*"))
