@@ -116,16 +116,20 @@ def to_numbers(column: Column, name: str) -> np.ndarray:
     codes, texts = distinct(column)
     numbers = _parse_numbers([str(words.get(text, text)) for text in texts])
     if None in numbers:
-        odd = numbers.index(None)
-        place = int(np.argmax(codes == odd))
-        row = place if isinstance(column, np.ndarray) else column.index[place]
-        raise UserError(
-            f"column {name!r} is numeric, but row {row} holds {shorten(texts[odd], 40)!r}",
-            remedy=f"Mend the value, leave it empty, or say features: {{{name}: categorical}} before training.",
-        )
+        raise _refused(column, f"{name!r} is numeric", name, codes == numbers.index(None))
     return np.take(
         np.array([*numbers, np.nan], np.float64), codes
     )  # the code of a missing value, -1, is the last place
+
+
+def _refused(column: Column, what: str, name: str, odd: np.ndarray) -> UserError:
+    """What to say of a column that holds something else in some rows."""
+    place = int(np.argmax(odd))
+    row, value = (place, column[place]) if isinstance(column, np.ndarray) else (column.index[place], column.iloc[place])
+    return UserError(
+        f"column {what}, but row {row} holds {shorten(str(value).strip(BLANK), 40)!r}",
+        remedy=f"Mend the value, leave it empty, or say features: {{{name}: categorical}} before training.",
+    )
 
 
 def to_text(column: Column) -> np.ndarray:
@@ -157,13 +161,7 @@ def to_dates(column: Column, name: str, format_: str) -> np.ndarray:
     codes, texts = distinct_texts(column)
     written = [_written(text, format_) if text else "" for text in texts]
     if None in written:
-        odd = written.index(None)
-        place = int(np.argmax(codes == odd))
-        row = place if isinstance(column, np.ndarray) else column.index[place]
-        raise UserError(
-            f"column {name!r} holds dates of the form {format_}, but row {row} holds {shorten(texts[odd], 40)!r}",
-            remedy=f"Mend the value, leave it empty, or say features: {{{name}: categorical}} before training.",
-        )
+        raise _refused(column, f"{name!r} holds dates of the form {format_}", name, codes == written.index(None))
     table: np.ndarray = np.array([*written, ""], object)
     return np.take(table, codes)
 
