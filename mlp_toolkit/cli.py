@@ -285,7 +285,10 @@ def _early_check(recipe_file: str, override: list[str] | None) -> tuple[Resolved
 
 def _check_picture(output: Path) -> None:
     if output.suffix != ".png":
-        raise UserError("the picture is written as .png", place="-O", found=output.name)
+        remedy = f"Say -O {output.stem or 'picture'}.png."
+        raise UserError("the picture is written as .png", place="-O", found=output.name, remedy=remedy)
+    if output.is_dir():
+        raise UserError("a folder of this name is there", place=str(output))
     if not output.parent.is_dir():
         raise UserError("the folder to write to is not there", place=str(output))
 

@@ -100,12 +100,8 @@ def _text(*, task: str, name: str, where: str, target: str, kinds: Kinds, notes:
         f"{len(found)} {k}" for k in ("numeric", "categorical", "date", "image") if (found := kinds.of(k))
     )
     remarks = "".join(f"# {shorten(note, 110)}\n" for note in notes)
-    hints = {
-        "regression": "  # output: positive         # where targets cannot be negative; or bounded(LOW, HIGH)\n",
-        "binary": "  # class_weight: balanced    # under train: where one class is rare\n",
-        "multiclass": "  # class_weight: balanced    # under train: where some classes are rare\n",
-        "multilabel": "",
-    }
+    output = "  # output: positive         # where targets cannot be negative; or bounded(LOW, HIGH)\n"
+    weights = "  # class_weight: balanced   # where a class is rare\n"
     return f"""\
 # {rows:,} rows; {counted or "no"} features{f", {len(ignored)} ignored" if ignored else ""}.
 {remarks}# Check it: mlp-toolkit validate FILE.   Every value: mlp-toolkit show FILE.   Go: mlp-toolkit run FILE
@@ -121,12 +117,12 @@ data:
 {IMAGES if kinds.of("image") else ""}  split: {{validation: 0.15, test: 0.2}}
 model:
   hidden: {{layers: 2, neurons: 64}}
-{hints[task]}train:
+{output if task == "regression" else ""}train:
   optimizer: {{name: adam, learning_rate: 0.001}}
   epochs: 100
   batch_size: 32
   early_stopping: {{patience: 10}}
-{AUGMENTATION if kinds.of("image") else ""}"""
+{weights if task in ("binary", "multiclass") else ""}{AUGMENTATION if kinds.of("image") else ""}"""
 
 
 def _key(text: str) -> str:

@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from mlp_toolkit.errors import UserError
+
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
@@ -15,12 +19,18 @@ CLASSES = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f
 
 
 def axes_or_new(axes: Axes | None, size: tuple[float, float] = (7, 3.6)) -> Axes:
-    """The axes to draw into: those given, or a new figure's, of so many inches."""
+    """The axes to draw into: those given, or a new figure's, of so many inches.
+
+    Raises:
+        UserError: What is given is no axes.
+    """
     if axes is None:
         import matplotlib.pyplot as plt
 
         _, axes = plt.subplots(figsize=size, layout="constrained")
     assert axes is not None
+    if not hasattr(axes, "spines"):
+        raise UserError("the axes of one picture; of several give one, such as axes[0]", place="axes", found=axes)
     axes.spines[["top", "right"]].set_visible(False)
     return axes
 
@@ -33,11 +43,21 @@ def learning(axes: Axes, losses: Mapping[str, Any] | pd.DataFrame, best: int | N
         losses: `loss`, and where there were validation rows `val_loss`, one value an epoch; `epoch` counts from 1
             where it is not there.
         best: The best epoch, counted like the others.
+
+    Raises:
+        UserError: They are no numbers, or not as many.
     """
-    epochs = losses["epoch"] if "epoch" in losses else range(1, len(losses["loss"]) + 1)
-    axes.plot(epochs, losses["loss"], color=BLUE, label="training")
-    if "val_loss" in losses:
-        axes.plot(epochs, losses["val_loss"], color=ORANGE, label="validation")
+    names = [name for name in ("epoch", "loss", "val_loss") if name in losses]
+    try:
+        values = {name: np.asarray(losses[name], float) for name in names}
+    except (TypeError, ValueError):
+        raise UserError("a loss is a number for each epoch, and this history holds something else") from None
+    if len({curve.shape for curve in values.values()}) > 1 or values["loss"].ndim != 1:
+        raise UserError(f"{' and '.join(names)} are not of the same number of epochs")
+    epochs = values.get("epoch", np.arange(1, len(values["loss"]) + 1))
+    axes.plot(epochs, values["loss"], color=BLUE, label="training")
+    if "val_loss" in values:
+        axes.plot(epochs, values["val_loss"], color=ORANGE, label="validation")
     if best:
         axes.axvline(best, color=GREY, lw=1, ls=":")
         axes.annotate("best", (best, axes.get_ylim()[1]), xytext=(3, -10), textcoords="offset points", color=GREY)

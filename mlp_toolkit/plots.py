@@ -85,6 +85,8 @@ def plot_decision_regions(
         raise UserError("a row with NaN or infinity has no place in a plane", place="plot_decision_regions: X")
     if isinstance(resolution, bool) or not isinstance(resolution, int | np.integer) or resolution < 2:
         raise UserError("a whole number of 2 or more", place="plot_decision_regions: resolution", found=resolution)
+    if isinstance(threshold, bool) or not isinstance(threshold, int | float | np.number):
+        raise UserError("a number", place="plot_decision_regions: threshold", found=threshold)
     labels = None if y is None else np.asarray(y).reshape(np.shape(y)[0] if np.ndim(y) else 1, -1)
     if labels is not None and labels.shape != (len(points), 1):
         raise UserError(
@@ -128,20 +130,25 @@ def _side(column: np.ndarray, resolution: int) -> np.ndarray:
 def _classes(model: Any, rows: Any, labels: np.ndarray | None, threshold: float) -> tuple[np.ndarray, np.ndarray]:
     """The class of each row, and all classes in their order."""
     known = np.array([]) if labels is None else np.unique(labels)
+    place = "plot_decision_regions: model"
     if not hasattr(model, "predict"):
-        raise UserError("neither a model nor a run", place="plot_decision_regions: model", found=model)
+        raise UserError("neither a model nor a run", place=place, found=model)
+    shape = getattr(model, "input_shape", None)
+    if isinstance(shape, tuple) and shape[1:] != (2,):
+        raise UserError(f"the network takes rows of the shape {shape[1:]}, and a plane has 2 columns", place=place)
     outputs = prediction.predict(model, rows) if isinstance(model, keras.Model) else model.predict(rows)
     if hasattr(outputs, "columns"):  # a run's table
         if "label" not in outputs:
-            raise UserError(
-                "there are no regions where a row has no label of its own", place="plot_decision_regions: model"
-            )
+            raise UserError("there are no regions where a row has no label of its own", place=place)
         outputs = outputs["label"].to_numpy()
     if not isinstance(model, keras.Model) or outputs.ndim == 1:
         found = np.asarray(outputs).reshape(len(rows), -1)[:, 0]
         return found, np.unique(np.concatenate([known.astype(found.dtype), found]))
     outputs = outputs.reshape(len(outputs), -1)
     count = max(outputs.shape[1], 2)
+    shares = outputs.shape[1] > 1 and outputs.min() >= 0 and outputs.max() <= 1
+    if shares and not np.allclose(outputs.sum(axis=1), 1, atol=1e-3):
+        raise UserError("each output is a yes or no of its own: a point has no single class", place=place)
     numbers = np.arange(count)
     pair = count == 2 and set(known.tolist()) <= {-1, 1} and len(known) > 0 and -1 in known
     if not pair and not set(known.tolist()) <= set(numbers.tolist()):
@@ -179,6 +186,8 @@ def plot_activations(
     """
     table = catalog.config("activations")["activations"]
     one = isinstance(names, str | Mapping)
+    if not one and not isinstance(names, Sequence | None):
+        raise UserError("names of activations", place="plot_activations: names", found=names)
     chosen: list[Any] = [name for name in table if name != "softmax"] if names is None else [names] if one else [*names]
     if not chosen:
         raise UserError("one name at least", place="plot_activations: names", found=names)
@@ -212,6 +221,8 @@ def curve(function: Callable[[Any], Any], z: np.ndarray) -> tuple[np.ndarray, np
 
 def _single(name: str | Mapping[str, Any]) -> Callable[[Any], Any]:
     place = "plot_activations: names"
+    if not isinstance(name, str | Mapping):
+        raise UserError("the name of an activation, or a mapping with its name", place=place, found=name)
     try:
         function: Callable[[Any], Any] = activation_function(name)
     except UserError as error:

@@ -79,6 +79,13 @@ def load(path: str | Path, overrides: Mapping[str, Any] | None = None) -> Resolv
     Raises:
         UserError: With file, line and column of everything that is wrong.
     """
+    if not isinstance(path, str | Path):
+        raise UserError(
+            "a recipe is named: by the path of a YAML file, or as one that ships with the package", found=path
+        )
+    if not isinstance(overrides, Mapping | None):
+        example = 'For instance {"train.epochs": 5}.'
+        raise UserError("a mapping from dotted keys to values", place="overrides", found=overrides, remedy=example)
     file = find(path)
     chain = _chain(file)
     return _resolved([*chain, *_overrides(overrides or {}, file.parent)], file)

@@ -151,6 +151,8 @@ def load_run(directory: str | Path) -> Run:
         UserError: It is not one, or its run did not finish.
     """
     path = Path(directory)
+    if not path.is_dir():
+        raise UserError("a file, not a run directory" if path.exists() else "no such run directory", place=str(path))
     if not (path / "metrics.json").is_file():
         unfinished = (path / "recipe.yaml").is_file()
         raise UserError(
@@ -184,7 +186,10 @@ class Run:
         """`history.csv`: a row per epoch."""
         import pandas as pd
 
-        return pd.read_csv(self.directory / "history.csv")
+        file = self.directory / "history.csv"
+        if not file.is_file():
+            raise UserError("the run lacks its history", place=str(file))
+        return pd.read_csv(file)
 
     @cached_property
     def model(self) -> Any:

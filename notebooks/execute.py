@@ -1,7 +1,8 @@
 """Runs notebooks from top to bottom, each in a kernel of its own; the first error ends it with exit code 1.
 
 `python notebooks/execute.py` runs all that are numbered, `python notebooks/execute.py 03 07` some.
-`--write` keeps what they printed and drew; without it the files stay as they are.
+`--write` keeps what they printed and drew; without it the files stay as they are. A notebook may take 120 seconds; on a
+slower machine set NOTEBOOK_SECONDS.
 """
 
 from __future__ import annotations
@@ -13,10 +14,10 @@ from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
 FOLDER = Path(__file__).parent
-SECONDS = 120  # that one notebook may take
+SECONDS = int(os.environ.get("NOTEBOOK_SECONDS", "120"))  # that one notebook may take
 BYTES = 400_000  # that one may hold, pictures included
 
 
@@ -53,7 +54,7 @@ def main() -> None:
     for path in paths:
         try:
             seconds = run(path, write="--write" in sys.argv)
-        except CellExecutionError as error:
+        except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
             sys.exit(f"{path.name}: {error}")
         print(f"{path.name}: {seconds:.0f} s", flush=True)
         if seconds > SECONDS:

@@ -139,7 +139,7 @@ def test_show_prints_a_recipe_with_the_origin_of_every_value(call, folder):
         (["predict", "runs/binary", "people.csv", "-O", "x.xlsx"], ".csv or .parquet"),
         (["evaluate", "people.csv", "people.csv"], "ends in .h5"),
         (["inspect", "people.csv"], "ends in .h5"),
-        (["report", "nowhere"], "not a run directory"),
+        (["report", "nowhere"], "no such run directory"),
         (["init", "people.csv", "--target", "sort"], "not in the data"),
         (["init", "people.csv", "--target", "kind", "--task", "binry"], "did you mean 'binary'"),
         (["frobnicate"], "No such command"),

@@ -190,7 +190,7 @@ def test_a_run_of_two_columns_shows_its_labels(tmp_path):
         (PLANE, {"y": np.where(ABOVE, "up", "down")}, "class numbers from 0"),
         (PLANE, {"resolution": 1}, "resolution"),
         (PLANE, {"model": "a network"}, "neither a model nor a run"),
-        (PLANE, {"model": mt.build_mlp("binary", n_features=3)}, r"the network takes \(rows, 3\)"),
+        (PLANE, {"model": mt.build_mlp("binary", n_features=3)}, r"a plane has 2 columns"),
     ],
 )
 def test_wrong_rows_and_labels_are_errors(X, others, said):
@@ -302,3 +302,50 @@ def test_pictures_of_commands_are_png_alone_and_runs_must_be_there(call, tmp_pat
     code, _, err = call("plot-history", tmp_path / "nowhere", "-O", tmp_path / "some.png")
     assert code == 2
     assert "nowhere" in err
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: mt.load_recipe(3), "a recipe is named"),
+        (lambda: mt.load_recipe("iris", ["train.epochs=5"]), "a mapping from dotted keys"),
+        (lambda: mt.plot_history({"loss": [1, 2], "val_loss": [1]}), "not of the same number of epochs"),
+        (lambda: mt.plot_history({"loss": ["a", "b"]}), "a number for each epoch"),
+        (lambda: mt.plot_history({"loss": [1, 2]}, axes=np.array([1, 2])), r"axes\[0\]"),
+        (lambda: mt.plot_decision_regions(three_inputs(), np.eye(2)), "a plane has 2 columns"),
+        (lambda: mt.plot_decision_regions(several_labels(), np.eye(2)), "no single class"),
+        (lambda: mt.plot_decision_regions(several_labels(), np.eye(2), threshold="a"), "a number"),
+        (lambda: mt.plot_activations(3), "names of activations"),
+        (lambda: mt.plot_activations([np.tanh]), "the name of an activation"),
+    ],
+)
+def test_what_cannot_be_drawn_is_told(call, words):
+    with pytest.raises(mt.UserError, match=words):
+        call()
+
+
+def three_inputs():
+    return mt.build_mlp("binary", n_features=3, hidden=[2])
+
+
+def several_labels():
+    return mt.build_mlp("multilabel", n_features=2, n_outputs=2, hidden=[2])
+
+
+@pytest.mark.parametrize(
+    ("place", "words"), [("nothing", "no such run directory"), ("a.txt", "a file, not a run"), (".", "not a run")]
+)
+def test_a_picture_of_no_run_is_told(tmp_path, monkeypatch, call, place, words):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.txt").touch()
+    code, _, err = call("plot-history", place)
+    assert code == 2
+    assert words in err
+
+
+def test_a_picture_is_not_written_over_a_folder(tmp_path, monkeypatch, call):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "x.png").mkdir()
+    code, _, err = call("plot-activations", "relu", "-O", "x.png")
+    assert code == 2
+    assert "a folder of this name" in err
