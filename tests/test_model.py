@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from typing import Any
 
 import numpy as np
@@ -381,7 +382,7 @@ def test_numpys_whole_numbers_count_as_whole_numbers() -> None:
         ({"n_features": 2.5}, ["n_features", "1 or more"]),
         ({"n_outputs": True}, ["n_outputs", "1 or more"]),
     ],
-    ids=str,
+    ids=lambda value: re.sub(r" at 0x\w+", "", str(value)),  # where an object lies is no name
 )
 def test_what_cannot_work_is_refused_in_plain_words(options: dict[str, Any], words: list[str]) -> None:
     message = refusal(**options)
