@@ -10,7 +10,7 @@ run: $(VENV)/ready
 	$(BIN)/mlp-toolkit run $(RECIPE)
 
 test: $(VENV)/ready
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
 
 test-slow: $(VENV)/ready
 	$(BIN)/python -m pytest -m slow

@@ -46,7 +46,13 @@ class Calibration(keras.layers.Layer):
         return tf.nn.softmax(logits) if self.softmax else tf.math.sigmoid(logits)
 
     def compute_output_spec(self, inputs: Any) -> Any:
-        """The shape of what `call` gives."""
+        """The shape of what `call` gives.
+
+        Raises:
+            ValueError: There are not as many offsets as outputs.
+        """
+        if inputs.shape[-1] != len(self.offset):
+            raise ValueError(f"{len(self.offset)} offsets for {inputs.shape[-1]} outputs")
         return keras.KerasTensor(inputs.shape, inputs.dtype)
 
     def get_config(self) -> dict[str, Any]:

@@ -145,3 +145,14 @@ def test_calibration_is_for_every_task_with_classes(folder, tmp_path, task, targ
 def test_a_regression_has_nothing_to_calibrate(folder):
     with pytest.raises(mt.UserError, match=r"calibrate.*for classification"):
         mt.run(folder / "regression.yaml", {"train.calibrate": True}, verbose=0)
+
+
+@pytest.mark.parametrize("offset", [[], [0.1, 0.2], [0.1] * 4])
+def test_a_file_with_another_number_of_offsets_is_refused(tmp_path, offset):
+    inputs = keras.Input((3,))
+    layer = calibration.Calibration(1.1, [0.1, 0.2, 0.3], True)
+    model = keras.Model(inputs, layer(keras.layers.Dense(3, "softmax")(inputs)))
+    layer.offset = offset  # as a damaged file would have it
+    mt.save(model, tmp_path / "odd.h5")
+    with pytest.raises(mt.UserError, match=r"odd\.h5.*" + f"{len(offset)} offsets for 3 outputs"):
+        mt.load(tmp_path / "odd.h5")
