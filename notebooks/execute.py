@@ -27,6 +27,7 @@ def run(path: Path, *, write: bool) -> float:
     begun = time.monotonic()
     # A kernel starts where the notebook lies, as in Jupyter.
     client = NotebookClient(notebook, timeout=SECONDS, resources={"metadata": {"path": str(FOLDER)}})
+    client.extra_arguments = ["--log-level=ERROR"]  # else each kernel warns that it talks to us over TCP
     client.execute()
     seconds = time.monotonic() - begun
     if write:
