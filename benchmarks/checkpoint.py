@@ -1,7 +1,7 @@
 """What checkpoints cost a run: python benchmarks/checkpoint.py
 
 Recipes of 32 columns with made-up rows, trained in three ways that take turns in one process: without checkpoints, as a
-run does it (a checkpoint waits until the run took 33 times as long as all of them), and with one after every epoch. A
+run does it (a checkpoint waits until the run took 40 times as long as all of them), and with one after every epoch. A
 share is the time spent in writing checkpoints, as a part of the training. Prints a table and writes it to
 `results/checkpoint.md`.
 """

@@ -23,8 +23,8 @@ from mlp_toolkit.streaming import Stream
 log = logging.getLogger("mlp_toolkit")
 
 # A checkpoint waits until the run took this many times as long as all checkpoints, another like the last one included:
-# they cost 3 % of it at most, once it has run for a second or two. The first is written after the first epoch.
-TRAINING_PER_CHECKPOINT = 33
+# they cost 2.5 % of it, once it has run for a second or two. The first is written after the first epoch.
+TRAINING_PER_CHECKPOINT = 40
 
 
 class Checkpoint:
