@@ -248,7 +248,7 @@ class InMemory(BaseEstimator):
 
     def _targets(self, y: Any) -> Learned:
         """The targets of all rows, checked; each estimator has its own."""
-        raise NotImplementedError
+        raise NotImplementedError  # this class is no estimator by itself
 
     def _free_names(self, y: Any, count: int) -> list[str]:
         """A name for each column of targets that no feature has: the user's own where there is one."""

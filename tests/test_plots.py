@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import matplotlib as mpl
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,7 +16,6 @@ import mlp_toolkit as mt
 from mlp_toolkit.perceptron import Perceptron
 
 mpl.use("agg")
-plt = pytest.importorskip("matplotlib.pyplot")
 
 Z = np.linspace(-4, 4, 401)
 BY_HAND = {

@@ -663,7 +663,7 @@ def told(trap: Trap) -> Told:
     """Runs a case in an empty folder."""
     lines: list[str] = []
     handler = logging.Handler(logging.WARNING)
-    handler.emit = lambda record: lines.append(record.getMessage())  # type: ignore[method-assign]
+    handler.emit = lambda record: lines.append(record.getMessage())  # type: ignore[method-assign]  # of this one handler
     logger = logging.getLogger("mlp_toolkit")
     logger.addHandler(handler)
     passed, shown = logger.propagate, io.StringIO()
