@@ -2,28 +2,49 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+CONSTRAINTS ?= constraints.txt
 RECIPE ?= breast_cancer
 
-.PHONY: run notebook notebooks bench test test-slow lint types check wheel clean
+.PHONY: run notebook notebooks docs bench test test-slow test-others test-some lint types check coverage clean-coverage wheel clean
 
 run: $(VENV)/ready
 	$(BIN)/mlp-toolkit run $(RECIPE)
 
+# XLA keeps what it compiled for the life of a process: the tests that compile most have processes of their own.
+TEST = $(BIN)/python -m pytest -m "not slow" -n 3 --dist loadfile $(OPTIONS)
+ENGINE = tests/training/engine
+
 test: $(VENV)/ready
-	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
+	$(TEST) --ignore $(ENGINE)
+	$(TEST) $(ENGINE)
+
+# The rooms that lean on other libraries most, with the oldest versions that pyproject.toml allows
+# (which use what newer libraries under them call deprecated), and with Python 3.12.
+test-others:
+	$(MAKE) test-some VENV=.venv-oldest CONSTRAINTS=constraints-oldest.txt OPTIONS="-W ignore::DeprecationWarning"
+	if python3.12 -c ""; then $(MAKE) test-some VENV=.venv-3.12 PYTHON=python3.12 OPTIONS=; else echo "no Python 3.12 here"; fi
+
+test-some: $(VENV)/ready
+	$(TEST) tests/recipe tests/data tests/storage tests/cli
 
 test-slow: $(VENV)/ready
 	$(BIN)/python -m pytest -m slow
-	$(BIN)/python -m pytest tests/fuzz_all.py
+	$(BIN)/python -m pytest tests/programs/fuzz_all.py
 
 # Opens the first notebook of the lecture.
 notebook: $(VENV)/ready
-	$(BIN)/python -m pip install --quiet --editable ".[notebooks]" --constraint constraints.txt
+	$(BIN)/python -m pip install --quiet --editable ".[notebooks]" --constraint $(CONSTRAINTS)
 	$(BIN)/jupyter lab notebooks/01_perceptron.ipynb
 
 # Runs all of them from top to bottom; the files stay as they are.
 notebooks: $(VENV)/ready
 	$(BIN)/python notebooks/execute.py
+
+# The pages as a site in build/site, with the API from the docstrings; a link that leads nowhere fails.
+docs: $(VENV)/ready
+	$(BIN)/python -m pip install --quiet --editable ".[docs]" --constraint $(CONSTRAINTS)
+	$(BIN)/python docs/gather.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 
 lint: $(VENV)/ready
 	$(BIN)/ruff check .
@@ -35,13 +56,20 @@ types: $(VENV)/ready
 
 # The wheel carries configs/ and recipes/: installed in an empty environment it runs from an empty folder.
 wheel: $(VENV)/ready
-	PYTHON=$(PYTHON) bash tests/check_wheel.sh $(BIN)/python
+	PYTHON=$(PYTHON) bash tests/programs/check_wheel.sh $(BIN)/python
 
-check: lint types test notebooks test-slow wheel
+check: OPTIONS = --cov --cov-append --cov-report=
+check: clean-coverage lint types test coverage notebooks docs test-slow test-others wheel
 
-$(VENV)/ready: pyproject.toml constraints.txt
+coverage:
+	$(BIN)/coverage report
+
+clean-coverage:
+	rm -f .coverage
+
+$(VENV)/ready: pyproject.toml $(CONSTRAINTS)
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --editable ".[dev]" --constraint constraints.txt
+	$(BIN)/python -m pip install --quiet --editable ".[dev]" --constraint $(CONSTRAINTS)
 	touch $@
 
 # PyTorch's columns need the extra `bench`, which is gigabytes: $(BIN)/python -m pip install --editable ".[bench]"
@@ -52,4 +80,4 @@ bench: $(VENV)/ready
 	$(BIN)/python benchmarks/stream.py
 
 clean:
-	rm -rf $(VENV) build dist
+	rm -rf $(VENV) .venv-* build dist

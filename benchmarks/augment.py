@@ -21,7 +21,7 @@ from scipy import ndimage
 from sklearn.datasets import load_digits
 
 import mlp_toolkit as mt
-from mlp_toolkit.startup import keras, tf
+from mlp_toolkit.model.backend import keras, tf
 
 IMAGES, SIZE, BATCH = 10_000, 28, 32
 ROUNDS = 5

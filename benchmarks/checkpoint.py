@@ -18,7 +18,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from mlp_toolkit import checkpoint, dataset, fitting, recipe
+from mlp_toolkit.data import dataset
+from mlp_toolkit.recipe import resolving
+from mlp_toolkit.runs import checkpoint
+from mlp_toolkit.training import fit_recipe
 
 COLUMNS, ROUNDS = 32, 3
 RESULTS = Path(__file__).parent / "results"
@@ -75,8 +78,8 @@ def measured(case: Case, folder: Path) -> dict[str, list[Turn]]:
     frame.to_parquet(folder / "rows.parquet")
     (folder / "recipe.yaml").write_text("task: binary\ndata: {path: rows.parquet, target: y}\n")
     settings = {"model.hidden": case.hidden, "train.batch_size": case.batch_size, "train.epochs": case.epochs}
-    resolved = recipe.load(folder / "recipe.yaml", settings | {"train.early_stopping": None})
-    data = dataset.load(resolved.spec, "recipe.yaml")
+    resolved = resolving.load_recipe(folder / "recipe.yaml", settings | {"train.early_stopping": None})
+    data = dataset.load_dataset(resolved.spec, "recipe.yaml")
     turns: dict[str, list[Turn]] = {"without": [], "usual": [], "every": []}
     for _ in range(ROUNDS):
         for name, done in turns.items():
@@ -84,7 +87,7 @@ def measured(case: Case, folder: Path) -> dict[str, list[Turn]]:
             held = checkpoint.Checkpoint(folder / "checkpoint.h5", resolved, data, lambda state: None)
             watch = Watch(held.write, held.path)
             after = None if name == "without" else watch
-            seconds = fitting.fitted(resolved.spec, data, after_epoch=after, verbose=0).seconds
+            seconds = fit_recipe.train_recipe(resolved.spec, data, after_epoch=after, verbose=0).seconds
             done.append(Turn(seconds, watch.written, watch.seconds))
     return turns
 

@@ -19,8 +19,8 @@ import pandas as pd
 from sklearn.datasets import load_breast_cancer
 
 import mlp_toolkit as mt
-from mlp_toolkit import catalog
-from mlp_toolkit.startup import tf
+from mlp_toolkit.model.backend import tf
+from mlp_toolkit.recipe import catalog
 
 ROWS = 1_000_000
 BATCH_SIZES = (1024, 8192, 65_536, 262_144)

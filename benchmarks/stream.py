@@ -74,7 +74,7 @@ def run(data: str, streamed: str, folder: str) -> None:
     import keras
 
     import mlp_toolkit as mt
-    from mlp_toolkit import progress
+    from mlp_toolkit.training import progress
 
     class Clock(keras.callbacks.Callback):
         seconds: list[float] = []  # noqa: RUF012 (one training a process)

@@ -14,45 +14,48 @@ from typing import TYPE_CHECKING
 from wrapt import register_post_import_hook
 
 if TYPE_CHECKING:
-    from mlp_toolkit.augmentation import Augmentation
-    from mlp_toolkit.contents import inspect
     from mlp_toolkit.errors import MissingExtra, UserError
-    from mlp_toolkit.estimators import MLPClassifier, MLPRegressor
-    from mlp_toolkit.model import build_mlp
-    from mlp_toolkit.plots import plot_activations, plot_decision_regions, plot_history
-    from mlp_toolkit.prediction import predict
-    from mlp_toolkit.rate_finder import RateSearch, find_learning_rate
-    from mlp_toolkit.recipe import load as load_recipe
-    from mlp_toolkit.runs import Run, load_run, run
-    from mlp_toolkit.storage import load, save
-    from mlp_toolkit.training import fit
+    from mlp_toolkit.estimators.classifier import MLPClassifier
+    from mlp_toolkit.estimators.regressor import MLPRegressor
+    from mlp_toolkit.model.layers.augmentation import Augmentation
+    from mlp_toolkit.model.mlp import build_mlp
+    from mlp_toolkit.model.plots import plot_activations, plot_decision_regions, plot_history
+    from mlp_toolkit.model.prediction import predict
+    from mlp_toolkit.recipe.resolving import load_recipe as load_recipe
+    from mlp_toolkit.runs.finished import Run, load_run
+    from mlp_toolkit.runs.run import run
+    from mlp_toolkit.storage.inspecting import inspect
+    from mlp_toolkit.storage.loading import load
+    from mlp_toolkit.storage.saving import save
+    from mlp_toolkit.training.fit import fit
+    from mlp_toolkit.training.rate_finder import RateSearch, find_learning_rate
 else:
     _HOMES = {
-        "Augmentation": "augmentation",
-        "MLPClassifier": "estimators",
-        "MLPRegressor": "estimators",
+        "Augmentation": "model.layers.augmentation",
+        "MLPClassifier": "estimators.classifier",
+        "MLPRegressor": "estimators.regressor",
         "MissingExtra": "errors",
-        "RateSearch": "rate_finder",
-        "Run": "runs",
+        "RateSearch": "training.rate_finder",
+        "Run": "runs.finished",
         "UserError": "errors",
-        "build_mlp": "model",
-        "find_learning_rate": "rate_finder",
-        "fit": "training",
-        "inspect": "contents",
-        "load": "storage",
-        "load_recipe": "recipe:load",
-        "load_run": "runs",
-        "plot_activations": "plots",
-        "plot_decision_regions": "plots",
-        "plot_history": "plots",
-        "predict": "prediction",
-        "run": "runs",
-        "save": "storage",
+        "build_mlp": "model.mlp",
+        "find_learning_rate": "training.rate_finder",
+        "fit": "training.fit",
+        "inspect": "storage.inspecting",
+        "load": "storage.loading",
+        "load_recipe": "recipe.resolving",
+        "load_run": "runs.finished",
+        "plot_activations": "model.plots",
+        "plot_decision_regions": "model.plots",
+        "plot_history": "model.plots",
+        "predict": "model.prediction",
+        "run": "runs.run",
+        "save": "storage.saving",
     }
 
     def __getattr__(name: str) -> object:
         if name not in _HOMES:
-            importlib.import_module(f"{__name__}.old_names").check(name)
+            importlib.import_module(f"{__name__}.recipe.old_names").check_old_name(name)
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         home, _, its_name = _HOMES[name].partition(":")
         value = getattr(importlib.import_module(f"{__name__}.{home}"), its_name or name)
@@ -90,10 +93,9 @@ def __dir__() -> list[str]:
 
 
 def _register_layers(_: ModuleType) -> None:
-    # While `startup` itself imports Keras it is only half there; whoever imports it brings the layers along.
-    if "mlp_toolkit.startup" not in sys.modules:
-        for module in ("layers", "schedules", "calibration", "augmentation"):
-            importlib.import_module(f"mlp_toolkit.{module}")
+    # While `model.backend` itself imports Keras it is only half there; whoever imports it brings the layers along.
+    if "mlp_toolkit.model.backend" not in sys.modules:
+        importlib.import_module("mlp_toolkit.model.layers.names").register_all()
 
 
 register_post_import_hook(_register_layers, "keras")

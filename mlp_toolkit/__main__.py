@@ -1,6 +1,6 @@
 """`python -m mlp_toolkit`."""
 
-from mlp_toolkit.cli import main
+from mlp_toolkit.cli.main import main
 
 if __name__ == "__main__":
     main()

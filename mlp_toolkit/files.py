@@ -11,6 +11,7 @@ from pathlib import Path
 
 from mlp_toolkit.errors import UserError, listing, shorten
 
+DATA_SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet", ".npz")
 MOST_COLUMNS = 20_000  # work on each takes about a fifth of a millisecond, wherever rows are looked at
 UNPACKED_ALWAYS = 100_000_000
 UNPACKED_TIMES = 50

@@ -6,7 +6,6 @@ import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-import subprocess
 import sys
 from pathlib import Path
 
@@ -15,21 +14,15 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, settings
 from sklearn import datasets
+from support import RECIPES
 
 import mlp_toolkit as mt
-from mlp_toolkit import cli
+from mlp_toolkit.cli import main
 
 # A busy machine is no failure. CI draws the same examples every time; at home new ones are looked for.
 settings.register_profile("home", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", settings.get_profile("home"), derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "home")
-
-RECIPES = {
-    "regression": "task: regression\ndata: {path: people.csv, target: age}\ntrain: {epochs: 4}\n",
-    "binary": "task: binary\ndata: {path: people.csv, target: kind}\ntrain: {epochs: 4}\nmodel: {dropout: 0.2}\n",
-    "multilabel": "task: multilabel\ndata: {path: people.csv, target: [big, dark]}\ntrain: {epochs: 4}\n",
-    "multiclass": "task: multiclass\ndata: {path: people.csv, target: city}\ntrain: {epochs: 4}\n",
-}
 
 
 @pytest.fixture(scope="session")
@@ -73,17 +66,8 @@ def call(capsys, monkeypatch):
     def run(*arguments):
         monkeypatch.setattr(sys, "argv", ["mlp-toolkit", *map(str, arguments)])
         with pytest.raises(SystemExit) as ended:
-            cli.main()
+            main.main()
         out, err = capsys.readouterr()
         return ended.value.code or 0, out, err
 
     return run
-
-
-def python(code: str, *arguments: object, cwd: Path | None = None) -> str:
-    """What a new Python process prints."""
-    done = subprocess.run(
-        [sys.executable, "-c", code, *map(str, arguments)], capture_output=True, text=True, check=False, cwd=cwd
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout

@@ -7,12 +7,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlp_toolkit import catalog, cells, image_files, readers
-from mlp_toolkit.dataset import table_columns
+from mlp_toolkit.cli.options import named_columns
+from mlp_toolkit.data.columns import parsing
+from mlp_toolkit.data.columns.kinds import Kinds, infer_kinds
+from mlp_toolkit.data.images import image_files
+from mlp_toolkit.data.reading import tables
+from mlp_toolkit.data.targets import complete
 from mlp_toolkit.errors import UserError, shorten
 from mlp_toolkit.files import reading
-from mlp_toolkit.kinds import Kinds, infer_kinds
-from mlp_toolkit.targets import complete
+from mlp_toolkit.recipe import catalog
+from mlp_toolkit.recipe.known_names import KINDS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,9 +48,12 @@ def draft(source: str, targets: Sequence[str], task: str | None, folder: Path) -
     with reading(Path(source)):
         there = Path(source).exists()
     bundled = not there and source in catalog.config("datasets")["datasets"]
-    table = readers.read_dataset(source) if bundled else readers.read(source)
+    table = tables.read_dataset(source) if bundled else tables.read_table(source)
     frame = table.frame
-    names = _names(targets, frame)
+    if not targets:
+        columns = [str(name) for name in frame.columns]
+        raise UserError("which column is to be predicted?", allowed=columns, remedy="Name it: --target COLUMN.")
+    names = named_columns(targets, frame, "the target")
     known = frame[complete(frame, names)].reset_index(drop=True)
     notes = list(table.notes)
     if task is None:
@@ -61,19 +68,11 @@ def draft(source: str, targets: Sequence[str], task: str | None, folder: Path) -
     return _text(task=task, name=stem, where=where, target=target, kinds=kinds, notes=notes, rows=len(frame)), notes
 
 
-def _names(targets: Sequence[str], frame: pd.DataFrame) -> list[str]:
-    names: list[str] = []
-    for text in targets:
-        names += [text] if text in frame.columns else [name.strip() for name in text.split(",")]
-    table_columns(frame, names, "the target")
-    return names
-
-
 def _infer_task(frame: pd.DataFrame, names: Sequence[str]) -> tuple[str, str]:
     kinds: list[set[float] | None] = []
     for name in names:
         try:
-            kinds.append(set(cells.to_numbers(frame[name], name).tolist()))
+            kinds.append(set(parsing.to_numbers(frame[name], name).tolist()))
         except UserError:
             kinds.append(None)
     if len(names) > 1:
@@ -84,7 +83,7 @@ def _infer_task(frame: pd.DataFrame, names: Sequence[str]) -> tuple[str, str]:
         return "regression", "the targets are numbers"
     values = kinds[0]
     if values is None:
-        count = len(set(cells.to_text(frame[names[0]]).tolist()))
+        count = len(set(parsing.to_text(frame[names[0]]).tolist()))
         return ("binary" if count <= 2 else "multiclass"), f"the target holds {count} labels"
     if len(values) <= 2:
         return "binary", "the target holds two values"
@@ -96,9 +95,7 @@ def _infer_task(frame: pd.DataFrame, names: Sequence[str]) -> tuple[str, str]:
 def _text(*, task: str, name: str, where: str, target: str, kinds: Kinds, notes: Sequence[str], rows: int) -> str:
     ignored = kinds.of("ignore")
     listed = [f"    {_key(column)}: {_key(kind)}" for column, kind in kinds.by_column.items()]
-    counted = ", ".join(
-        f"{len(found)} {k}" for k in ("numeric", "categorical", "date", "image") if (found := kinds.of(k))
-    )
+    counted = ", ".join(f"{len(found)} {k}" for k in KINDS if k != "ignore" and (found := kinds.of(k)))
     remarks = "".join(f"# {shorten(note, 110)}\n" for note in notes)
     output = "  # output: positive         # where targets cannot be negative; or bounded(LOW, HIGH)\n"
     weights = "  # class_weight: balanced   # where a class is rare\n"

@@ -166,13 +166,23 @@ def _one_class_each(array: np.ndarray) -> bool:
     return bool((np.abs(array.sum(axis=-1) - 1) <= ONE).all())
 
 
+def unmasked(data: Any) -> Any:
+    """A masked array with NaN where it is masked: what is hidden is no value; everything else as it is."""
+    if not isinstance(data, np.ma.MaskedArray):
+        return data
+    numbers = data.dtype.kind in "iufb"
+    plain = np.array(data.data, np.float64 if numbers else object)
+    plain[np.ma.getmaskarray(data)] = np.nan if numbers else None
+    return plain
+
+
 def table(data: Any) -> Any:
     """What a path names, read; everything else as it is."""
     if not isinstance(data, str | Path):
         return data
-    from mlp_toolkit import readers
+    from mlp_toolkit.data.reading import tables
 
-    return readers.read(data).frame
+    return tables.read_table(data).frame
 
 
 def check_aligned(x: Any, other: Any, what: str) -> None:
@@ -190,6 +200,7 @@ def check_aligned(x: Any, other: Any, what: str) -> None:
 
 def _numbers(data: Any, what: str) -> np.ndarray:
     """An array of numbers, of one dimension or more."""
+    data = unmasked(data)
     try:
         array = np.asarray(data)
     except ValueError:

@@ -2,52 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlp_toolkit import cells, features, image_files, images, leaks, readers
-from mlp_toolkit.errors import UserError, listing, nearest, shorten
-from mlp_toolkit.kinds import Kinds, infer_kinds
-from mlp_toolkit.spec import Data, Recipe, Split
-from mlp_toolkit.splitting import split_rows
-from mlp_toolkit.targets import Spread, Target, complete, fit_target, read_targets
+from mlp_toolkit.data import leaks, roles
+from mlp_toolkit.data.columns import encoder
+from mlp_toolkit.data.columns.kinds import Kinds
+from mlp_toolkit.data.images import image_files, pixels
+from mlp_toolkit.data.pieces import Piece
+from mlp_toolkit.data.reading import frames, tables
+from mlp_toolkit.data.splitting import split_rows
+from mlp_toolkit.data.targets import Spread, Target, complete, fit_target, positive_note, read_targets
+from mlp_toolkit.data.weights import count_classes
+from mlp_toolkit.errors import UserError, listing
+from mlp_toolkit.recipe.spec import Recipe
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-class Piece(NamedTuple):
-    """Some rows of a part.
-
-    Attributes:
-        frame: Feature columns as read.
-        values: (rows, outputs) in the target's units, or class numbers from 0, or 0 and 1 for labels.
-        weights: (rows,) of the `sample_weight` column, or None.
-        row_numbers: For each row its number in the file it came from, from 0.
-    """
-
-    frame: pd.DataFrame
-    values: np.ndarray
-    weights: np.ndarray | None
-    row_numbers: np.ndarray
-
-    def head(self) -> Piece:
-        """Its first row."""
-        return Piece(
-            self.frame[:1],
-            self.values[:1],
-            None if self.weights is None else self.weights[:1],
-            self.row_numbers[:1],
-        )
-
-
 @dataclass(frozen=True)
 class Dataset:
-    """Rows ready for training.
+    """Rows ready for training, in memory.
 
     Attributes:
         frame: Feature columns of all rows, as read; images as arrays of one size.
@@ -65,7 +44,7 @@ class Dataset:
 
     frame: pd.DataFrame
     kinds: Kinds
-    encoding: features.Encoding
+    encoding: encoder.Encoding
     target: Target
     values: np.ndarray
     weights: np.ndarray | None
@@ -75,94 +54,53 @@ class Dataset:
     fingerprint: str
     notes: tuple[str, ...]
 
+    streamed = False
+
     @property
     def counts(self) -> dict[str, int]:
         """Rows of each part."""
         return {part: len(rows) for part, rows in self.parts.items()}
+
+    @property
+    def class_counts(self) -> np.ndarray:
+        """Training rows of each class; for multilabel, (labels, 2), those without and with each label; else empty."""
+        values = self.values[self.parts["train"]]
+        if self.target.task == "multilabel":
+            return count_classes(values)
+        return count_classes(values[:, 0], len(self.target.classes)) if self.target.classes else np.zeros(0, int)
 
     def pieces(self, part: str) -> Iterator[Piece]:
         """The rows of a part."""
         rows = self.parts[part]
         yield Piece(self.frame.iloc[rows], self.values[rows], self.part_weights(part), self.row_numbers[rows])
 
-    def labels(self, part: str) -> np.ndarray:
-        """Encoded targets of a part."""
-        return self.target.encode(self.values[self.parts[part]])
+    def encoded_by(self, encoding: encoder.Encoding, note: str) -> Dataset:
+        """The same rows, encoded in another way, and a note on why."""
+        return replace(self, encoding=encoding, notes=(*self.notes, note))
 
     def part_weights(self, part: str) -> np.ndarray | None:
         """Row weights of a part, or None."""
         return None if self.weights is None else self.weights[self.parts[part]]
 
 
-def check_header(recipe: Recipe, place: str) -> list[str]:
-    """Compares the recipe's columns with the header of its data, reading no rows.
-
-    Returns:
-        The columns of the data.
-
-    Raises:
-        UserError: The file is not there, or a column is not in it.
-    """
-    data = recipe.data
-    columns = readers.header(data.path) if data.path else readers.dataset_header(str(data.dataset))
-    source = Path(data.path).name if data.path else str(data.dataset)
-    asked: list[tuple[str, str]] = [("data.target", name) for name in data.targets]
-    if data.sample_weight:
-        asked.append(("data.sample_weight", data.sample_weight))
-    if isinstance(data.split, str):
-        asked.append(("data.split", data.split))
-    if not isinstance(data.features, str):
-        asked += [("data.features", name) for name in data.features]
-    for key, name in asked:
-        if name not in columns:
-            raise UserError(f"{key}: no such column in {source}", place=place, found=name, allowed=columns)
-    roles: list[tuple[str, str | None]] = [
-        *(("target", name) for name in data.targets),
-        ("sample_weight", data.sample_weight),
-    ]
-    roles.append(("split", data.split if isinstance(data.split, str) else None))
-    for role, column in roles:
-        if column in _named(data.features):
-            raise UserError(f"data.features: the column of data.{role} cannot be a feature", place=place, found=column)
-        if role != "target" and column in data.targets:
-            raise UserError(f"data.{role}: this column is the target", place=place, found=column)
-    others = [data.test_path] if data.test_path else []
-    if isinstance(data.split, Split):
-        others += [share for share in (data.split.validation, data.split.test) if isinstance(share, str)]
-    for other in others:
-        absent = [name for name in columns if name not in readers.header(other)]
-        unused = {data.split} if isinstance(data.split, str) else set()
-        if isinstance(data.features, list):
-            unused |= {*columns} - {*data.features, *data.targets, data.sample_weight}
-        elif isinstance(data.features, dict):
-            unused |= {name for name, kind in data.features.items() if kind == "ignore"}
-        needed = [name for name in absent if name not in unused]
-        if needed:
-            raise UserError("lacks columns that the training data has", place=other, found=listing(needed))
-    return columns
-
-
-def _named(asked: Any) -> list[str]:
-    return [] if isinstance(asked, str) else [n for n in asked if not isinstance(asked, dict) or asked[n] != "ignore"]
-
-
-def load(recipe: Recipe, place: str = "recipe") -> Dataset:
+def load_dataset(recipe: Recipe, place: str = "recipe") -> Dataset:
     """Reads the data of a recipe, splits it, and fits the encoding to the training rows.
 
     Raises:
         UserError: With place, cause and remedy for whatever is wrong with the data.
     """
-    check_header(recipe, place)
+    columns = roles.check_header(recipe, place)
     data = recipe.data
+    unused = roles.unused_columns(data, columns)
     notes: list[str] = []
-    table = readers.read(data.path) if data.path else readers.read_dataset(str(data.dataset))
+    table = tables.read_table(data.path, unused) if data.path else tables.read_dataset(str(data.dataset))
     notes += table.notes
-    sources, fingerprints = [("", rooted(table, data))], [table.fingerprint]
-    for part, path in part_files(data):
-        other = readers.read(path)
-        sources.append((part, rooted(other, data)))
+    sources, fingerprints = [("", roles.rooted(table, data))], [table.fingerprint]
+    for part, path in roles.part_files(data):
+        other = tables.read_table(path, unused)
+        sources.append((part, roles.rooted(other, data)))
         fingerprints.append(other.fingerprint)
-    return prepare(recipe, sources, readers.one_fingerprint(fingerprints), notes, place)
+    return prepare(recipe, sources, tables.one_fingerprint(fingerprints), notes, place)
 
 
 def prepare(
@@ -172,7 +110,7 @@ def prepare(
 
     Args:
         recipe: The recipe; where its rows come from does not matter here.
-        sources: Tables as `readers` gives them, each with the part that all its rows are for, or "" for a table to be
+        sources: Tables as `tables` gives them, each with the part that all its rows are for, or "" for a table to be
             split as the recipe says.
         fingerprint: SHA-256 over all of them, but not over the image files that they name.
         notes: What was inferred so far; more is added.
@@ -192,77 +130,72 @@ def prepare(
     frame = frame.set_axis(row_numbers, axis=0)  # messages name a row by its number in its file
     values, classes = read_targets(recipe, frame)
     if recipe.task == "binary":
-        notes.append(f"positive class: {shorten(repr(classes[1]))} (negative: {shorten(repr(classes[0]))})")
+        notes.append(positive_note(recipe, classes))
     elif recipe.task == "multiclass":
         notes.append(f"{len(classes)} classes: {listing(map(repr, classes), 12)}")
 
-    weights = row_weights(frame, data.sample_weight)
+    weights = roles.weights_column(frame, data.sample_weight)
     parts = split_rows(recipe, frame, given_part, values, notes)
     if weights is not None and not weights[parts["train"]].any():
         raise UserError(f"all weights in {data.sample_weight!r} are 0 among the training rows")
-    rows = Piece(frame, values, weights, row_numbers)
-    return assemble(
-        recipe,
-        rows,
-        classes,
-        parts,
-        every=every,
-        unlabelled=unlabelled,
-        fingerprint=fingerprint,
-        notes=notes,
-        place=place,
-    )
+    labelled = Labelled(Piece(frame, values, weights, row_numbers), classes, parts, every, unlabelled, fingerprint)
+    return assemble(recipe, labelled, notes, place)
 
 
-def assemble(
-    recipe: Recipe,
-    labelled: Piece,
-    classes: tuple[Any, ...],
-    parts: dict[str, np.ndarray],
-    *,
-    every: pd.DataFrame,
-    unlabelled: pd.DataFrame,
-    fingerprint: str,
-    notes: list[str],
-    place: str,
-) -> Dataset:
-    """What `prepare` does once it is known which rows are for what, and what they are to teach.
+@dataclass(frozen=True)
+class Labelled:
+    """Rows of which it is known what they are for, and what they are to teach.
 
-    Args:
-        recipe: The recipe.
-        labelled: The rows that have a target; columns of targets, weights and parts may be among those of the features.
+    Attributes:
+        rows: Those that have a target; columns of targets, weights and parts may be among those of the features.
         classes: Labels in the order of the class numbers; none for regression and multilabel.
         parts: Positions of the rows of `train`, `validation` and `test`; the latter two may be empty.
         every: All rows as read, with and without a target.
         unlabelled: Those without.
         fingerprint: SHA-256 over all of them, but not over the image files that they name.
+    """
+
+    rows: Piece
+    classes: tuple[Any, ...]
+    parts: dict[str, np.ndarray]
+    every: pd.DataFrame
+    unlabelled: pd.DataFrame
+    fingerprint: str = ""
+
+
+def assemble(recipe: Recipe, labelled: Labelled, notes: list[str], place: str) -> Dataset:
+    """What `prepare` does once it is known which rows are for what.
+
+    Args:
+        recipe: The recipe.
+        labelled: The rows.
         notes: What was inferred so far; more is added.
         place: Names the recipe in messages.
 
     Raises:
         UserError: A column cannot be read as the recipe says, or none is left.
     """
-    data, (frame, values, weights, row_numbers) = recipe.data, labelled
-    kinds = column_kinds(recipe, frame)
+    data, parts, (frame, values, weights, row_numbers) = recipe.data, labelled.parts, labelled.rows
+    kinds = roles.column_kinds(recipe, frame)
     notes += kinds.notes
     used = [name for name, kind in kinds.by_column.items() if kind != "ignore"]
     if not used:
         raise UserError("no feature is left to learn from: every column is ignored", place=place)
     rows = compared = frame[used]
-    image = None
-    if name := images.one_column(kinds.of("image")):
-        wanted = data.images
-        image, levels, seen = images.fit(rows[name], name, size=wanted.size, color=wanted.color, train=parts["train"])
+    image, fingerprint = None, labelled.fingerprint
+    if name := pixels.one_column(kinds.of("image")):
+        size, color = data.images.size, data.images.color
+        image, levels, seen = pixels.fit_images(rows[name], name, size=size, color=color, train=parts["train"])
         notes += seen
-        fingerprint = image_files.fingerprint(fingerprint, every[name])
-        compared = rows.assign(**{name: images.digests(levels)})
-        rows = rows.assign(**{name: images.as_cells(levels)})
-    encoding = features.fit_encoding(rows.iloc[parts["train"]], kinds, image)
+        fingerprint = image_files.fingerprint(fingerprint, labelled.every[name])
+        compared = rows.assign(**{name: pixels.digests(levels)})
+        rows = rows.assign(**{name: pixels.as_cells(levels)})
+    encoding = encoder.fit_encoding(rows.iloc[parts["train"]], kinds, image)
     _note_twins(compared, parts, notes)
     train = parts["train"]
-    notes += leaks.found(rows.iloc[train], kinds, values[train], recipe.task, data.targets)
+    notes += leaks.leaks_found(rows.iloc[train], kinds, values[train], recipe.task, data.targets)
     spread = Spread.of(values[parts["train"]], values) if recipe.task == "regression" else None
-    target = fit_target(recipe, spread, classes)
+    target = fit_target(recipe, spread, labelled.classes)
     return Dataset(
         frame=rows.reset_index(drop=True),
         kinds=kinds,
@@ -272,28 +205,10 @@ def assemble(
         weights=weights,
         parts=parts,
         row_numbers=row_numbers,
-        unlabelled=unlabelled[used],
+        unlabelled=labelled.unlabelled[used],
         fingerprint=fingerprint,
         notes=tuple(notes),
     )
-
-
-def rooted(table: readers.Table, data: Data) -> pd.DataFrame:
-    """The table with image paths that count from the current folder."""
-    given = data.features if isinstance(data.features, dict) else {}
-    others = [*data.targets, data.sample_weight, data.split if isinstance(data.split, str) else None]
-    return image_files.rooted(table.frame, table.folder, given, others)
-
-
-def part_files(data: Data) -> list[tuple[str, str]]:
-    """Parts that have files of their own."""
-    files = [("test", data.test_path)] if data.test_path else []
-    if isinstance(data.split, Split):
-        if isinstance(data.split.validation, str):
-            files.append(("validation", data.split.validation))
-        if isinstance(data.split.test, str) and not data.test_path:
-            files.append(("test", data.split.test))
-    return files
 
 
 def _stack(sources: list[tuple[str, pd.DataFrame]]) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
@@ -304,43 +219,13 @@ def _stack(sources: list[tuple[str, pd.DataFrame]]) -> tuple[pd.DataFrame, np.nd
     numbers = np.concatenate([np.arange(len(frame)) for _, frame in sources])
     if len(sources) == 1:
         return sources[0][1], given, numbers
-    stacked = {}
-    for name in columns:
-        pieces = [
-            frame[name] if name in frame else pd.Series([None] * len(frame), dtype=object) for _, frame in sources
-        ]
-        stacked[name] = pd.concat(pieces, ignore_index=True)
-    return readers.normalise(pd.DataFrame(stacked)), given, numbers
-
-
-def row_weights(frame: pd.DataFrame, name: str | None) -> np.ndarray | None:
-    """The column of row weights as float32; None without a name."""
-    if name is None:
-        return None
-    weights = cells.to_numbers(frame[name], name)
-    bad = ~(np.isfinite(weights) & (weights >= 0))
-    if bad.any():
-        row = int(np.argmax(bad))
-        raise UserError(
-            f"weights in {name!r} must be numbers of 0 or more; row {frame.index[row]} holds {weights[row]:g}"
+    stacked = [
+        pd.DataFrame(
+            {name: frame[name] if name in frame else pd.Series([None] * len(frame), dtype=object) for name in columns}
         )
-    return weights.astype(np.float32)
-
-
-def column_kinds(recipe: Recipe, frame: pd.DataFrame) -> Kinds:
-    """Kinds of the feature columns; target, weight and split columns are no features."""
-    data = recipe.data
-    taken = {*data.targets, data.sample_weight, data.split if isinstance(data.split, str) else None}
-    columns = [name for name in frame.columns if name not in taken]
-    given: dict[str, str] = {}
-    if isinstance(data.features, list):
-        columns = [name for name in columns if name in data.features]
-    elif isinstance(data.features, dict):
-        given = data.features
-    kinds = infer_kinds(frame[columns], given)
-    for name in kinds.of("numeric"):
-        cells.check_size(cells.to_numbers(frame[name], name), name, frame.index)
-    return kinds
+        for _, frame in sources
+    ]
+    return frames.together(stacked), given, numbers
 
 
 def _note_twins(frame: pd.DataFrame, parts: dict[str, np.ndarray], notes: list[str]) -> None:
@@ -351,19 +236,3 @@ def _note_twins(frame: pd.DataFrame, parts: dict[str, np.ndarray], notes: list[s
     twins = int(np.isin(hashes[parts["test"]], hashes[parts["train"]]).sum())
     if twins:
         notes.append(f"{twins:,} of {len(parts['test']):,} test rows have the same features as a training row")
-
-
-def table_columns(frame: pd.DataFrame, wanted: Sequence[str], what: str) -> None:
-    """Checks that a table of new rows has the columns needed.
-
-    Raises:
-        UserError: With the nearest name for the first that is absent.
-    """
-    absent = [name for name in wanted if name not in frame.columns]
-    if absent:
-        near = nearest(absent[0], frame.columns)
-        raise UserError(
-            f"{what} {listing(map(repr, absent))} not in the data",
-            allowed=[str(name) for name in frame.columns],
-            remedy=f"Did you mean {shorten(near)!r}?" if near else None,
-        )

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from mlp_toolkit import cells
+from mlp_toolkit.data.columns import parsing
+from mlp_toolkit.data.columns.kinds import Kinds
 from mlp_toolkit.errors import listing
-from mlp_toolkit.kinds import Kinds
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,7 +25,7 @@ BY_CHANCE = 1e-4  # chance of any false word about a table without leaks
 NAMED = 8  # features named in one sentence
 
 
-def found(frame: pd.DataFrame, kinds: Kinds, values: np.ndarray, task: str, targets: Sequence[str]) -> list[str]:
+def leaks_found(frame: pd.DataFrame, kinds: Kinds, values: np.ndarray, task: str, targets: Sequence[str]) -> list[str]:
     """Sentences about features that alone predict a target without any error.
 
     Args:
@@ -68,13 +68,13 @@ class _Column(NamedTuple):
 
 
 def _read_number(column: pd.Series[Any]) -> _Column:
-    numbers = cells.to_numbers(column, str(column.name))
+    numbers = parsing.to_numbers(column, str(column.name))
     _, codes = np.unique(numbers, return_inverse=True, equal_nan=True)
     return _Column(numbers, np.where(np.isnan(numbers), -1, codes))
 
 
 def _read_words(column: pd.Series[Any]) -> _Column:
-    return _Column(None, cells.distinct_texts(column)[0])
+    return _Column(None, parsing.distinct_texts(column)[0])
 
 
 def _way(column: _Column, target: np.ndarray, task: str, chance: float) -> str | None:

@@ -1,44 +1,188 @@
-"""Which rows are for training, validation and test."""
+"""Which part each row is in: for training, validation or test.
+
+A recipe says so in one of several ways, and each is a kind of `Split`: by shares, by a column, and where others come, a
+class more below and a line in `split_of`. Every kind answers for a table that is read whole, and for a piece of one
+that is not.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from mlp_toolkit import cells
+from mlp_toolkit.data.columns import parsing
 from mlp_toolkit.errors import UserError
-from mlp_toolkit.spec import Recipe, Split
+from mlp_toolkit.recipe.spec import Recipe
 
 if TYPE_CHECKING:
     import pandas as pd
 
 PARTS = ("train", "validation", "test")
+WORDS = {"train": "train", "validation": "validation", "valid": "validation", "val": "validation", "test": "test"}
+
+
+class Split(Protocol):
+    """Which part each row is in, unless its file says so."""
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns that it looks at."""
+
+    @property
+    def most_trained(self) -> float:
+        """The share of the rows that are trained on, at most."""
+
+    @property
+    def by_chance(self) -> bool:
+        """Whether the rows of a piece fall to the parts by chance."""
+
+    def of_table(self, frame: pd.DataFrame, rows: np.ndarray, strata: np.ndarray | None) -> dict[str, np.ndarray]:
+        """The positions of the rows of each part.
+
+        Args:
+            frame: All rows.
+            rows: Positions of those to be split.
+            strata: A number for each row, so that each part gets its share of each; or None.
+        """
+
+    def of_piece(self, frame: pd.DataFrame, random: np.random.Generator) -> np.ndarray:
+        """For each row of a piece the position of its part in `PARTS`, int8."""
+
+
+def split_of(recipe: Recipe, own_rows: Collection[str]) -> Split:
+    """The split that a recipe asks for.
+
+    Args:
+        recipe: The recipe.
+        own_rows: Parts that have rows of their own already, from files.
+    """
+    shares = recipe.data.shares
+    if shares is None:
+        return ByColumn(recipe.data.split_columns[0], frozenset(own_rows))
+    validation, test = (share if isinstance(share, float) else None for share in (shares.validation, shares.test))
+    return ByShare(validation, test, recipe.seed, frozenset(own_rows))
+
+
+@dataclass(frozen=True)
+class ByShare:
+    """Shares of the rows, drawn by a seed; of classes and sets of labels a like share in each part.
+
+    Attributes:
+        validation: Above 0 and below 1, or None.
+        test: The same.
+        seed: 0 or more.
+        own_rows: Parts that have rows of their own already, and take none of these.
+    """
+
+    validation: float | None
+    test: float | None
+    seed: int
+    own_rows: frozenset[str] = frozenset()
+
+    by_chance = True
+
+    @property
+    def columns(self) -> list[str]:
+        """None."""
+        return []
+
+    @property
+    def most_trained(self) -> float:
+        """What the shares leave, where both are known beforehand."""
+        known = self.validation is not None and self.test is not None
+        return 1 - self.validation - self.test if known else 1.0  # type: ignore[operator]  # both are there
+
+    def _shares(self) -> dict[str, float]:
+        """In the order in which they are taken."""
+        shares = {"test": self.test, "validation": self.validation}
+        return {part: share for part, share in shares.items() if share is not None and part not in self.own_rows}
+
+    def of_table(self, frame: pd.DataFrame, rows: np.ndarray, strata: np.ndarray | None) -> dict[str, np.ndarray]:
+        """Exact shares of all rows."""
+        parts, whole = {}, len(rows)
+        for part, share in self._shares().items():
+            of_rest = share * whole / len(rows)
+            rows, parts[part] = take_share(rows, min(of_rest, 0.999), strata, self.seed, part)
+        return {"train": rows, **parts}
+
+    def of_piece(self, frame: pd.DataFrame, random: np.random.Generator) -> np.ndarray:
+        """Each row by chance: how many there are in all is not known here."""
+        part_of, drawn = np.zeros(len(frame), np.int8), random.random(len(frame))
+        below, shares = 0.0, self._shares()
+        limits = {part: (below := below + share) for part, share in shares.items()}
+        for part, limit in reversed(limits.items()):
+            part_of[drawn < limit] = PARTS.index(part)
+        return part_of
+
+
+@dataclass(frozen=True)
+class ByColumn:
+    """A column that names the part of each row.
+
+    Attributes:
+        name: The column.
+        own_rows: Parts that have rows of their own already.
+    """
+
+    name: str
+    own_rows: frozenset[str] = frozenset()
+
+    by_chance = False
+    most_trained = 1.0
+
+    @property
+    def columns(self) -> list[str]:
+        """The column."""
+        return [self.name]
+
+    def of_table(self, frame: pd.DataFrame, rows: np.ndarray, strata: np.ndarray | None) -> dict[str, np.ndarray]:
+        """As the column says."""
+        part_of = self._named(frame[self.name].iloc[rows])
+        return {part: rows[part_of == number] for number, part in enumerate(PARTS) if (part_of == number).any()}
+
+    def of_piece(self, frame: pd.DataFrame, random: np.random.Generator) -> np.ndarray:
+        """As the column says."""
+        return self._named(frame[self.name])
+
+    def _named(self, column: pd.Series[Any]) -> np.ndarray:
+        text = np.array([str(value).lower() for value in parsing.to_text(column)], dtype=object)
+        unknown = sorted({*text} - {*WORDS})
+        if unknown:
+            raise UserError(
+                f"the split column {self.name!r} holds other words than the names of the parts",
+                found=unknown[0],
+                allowed=list(WORDS),
+            )
+        parts = [WORDS[word] for word in text]
+        twice = [part for part in PARTS if part in self.own_rows and part in parts]
+        if twice:
+            raise UserError(
+                f"{twice[0]} rows come from data.test_path and from the split column {self.name!r}: which is meant?"
+            )
+        return np.array([PARTS.index(part) for part in parts], np.int8)
 
 
 def split_rows(
     recipe: Recipe, frame: pd.DataFrame, given: np.ndarray, values: np.ndarray, notes: list[str]
 ) -> dict[str, np.ndarray]:
-    """Positions of the rows of each part: files and columns as given, shares shuffled with the recipe's seed."""
-    split = recipe.data.split
+    """Positions of the rows of each part.
+
+    Args:
+        recipe: Says how they are split.
+        frame: All rows.
+        given: For each row the part that its file is for, or "".
+        values: (rows, outputs) as `Dataset.values`.
+        notes: What there is to say is added.
+
+    Raises:
+        UserError: No row is left for a part, or a class has no row to train on.
+    """
     parts = {part: np.flatnonzero(given == part) for part in PARTS}
-    open_rows = np.flatnonzero(given == "")
-    if isinstance(split, str):
-        by_column = split_by_column(frame[split], open_rows, split)
-        twice = [part for part in by_column if len(parts[part])]
-        if twice:
-            raise UserError(
-                f"{twice[0]} rows come from data.test_path and from the split column {split!r}: which is meant?"
-            )
-        parts.update(by_column)
-    else:
-        strata = _strata(recipe.task, values)
-        whole = len(open_rows)
-        for part, share in (("test", split.test), ("validation", split.validation)):
-            if isinstance(share, float) and not len(parts[part]):
-                of_rest = share * whole / len(open_rows)
-                open_rows, parts[part] = take(open_rows, min(of_rest, 0.999), strata, recipe.seed, part)
-        parts["train"] = open_rows
+    own_rows = [part for part, rows in parts.items() if len(rows)]
+    parts |= split_of(recipe, own_rows).of_table(frame, np.flatnonzero(given == ""), _strata(recipe.task, values))
     for part in PARTS:
         if len(parts[part]) == 0:
             raise UserError(
@@ -50,7 +194,7 @@ def split_rows(
     return {part: np.sort(rows) for part, rows in parts.items()}
 
 
-def hold_out(recipe: Recipe, values: np.ndarray, *, least: int, notes: list[str]) -> dict[str, np.ndarray]:
+def split_in_memory(recipe: Recipe, values: np.ndarray, *, least: int, notes: list[str]) -> dict[str, np.ndarray]:
     """Positions of training and validation rows, for callers who test on rows of their own: no row is for that here.
 
     Args:
@@ -62,46 +206,44 @@ def hold_out(recipe: Recipe, values: np.ndarray, *, least: int, notes: list[str]
     Raises:
         UserError: The recipe gives no share.
     """
-    split, rows = recipe.data.split, np.arange(len(values))
-    share = split.validation if isinstance(split, Split) else ""
+    shares, rows = recipe.data.shares, np.arange(len(values))
+    share = shares.validation if shares else ""
     if isinstance(share, str):
         raise UserError(
-            "data.split: rows in memory are split by a share alone", found=split, allowed="a number between 0 and 1"
+            "data.split: rows in memory are split by a share alone",
+            found=recipe.data.split,
+            allowed="a number between 0 and 1",
         )
     train, held_out = rows, rows[:0]
     if share is not None and least <= max(1, round(share * len(rows))) < len(rows):
-        train, held_out = take(rows, share, _strata(recipe.task, values), recipe.seed, "validation")
-        if recipe.task in ("binary", "multiclass"):
-            train, held_out = with_every_class(values[:, 0], train, held_out)
+        classes = values[:, 0] if recipe.task in ("binary", "multiclass") else None
+        train, held_out = hold_out(
+            len(rows), share, recipe.seed, "validation", strata=_strata(recipe.task, values), classes=classes
+        )
     if not len(held_out):
         why = "as asked" if share is None else f"{share:g} of {len(rows)} rows are too few to choose an epoch by"
         notes.append(f"no validation rows: {why}; the epoch with the lowest training loss is taken")
-    return {"train": np.sort(train), "validation": np.sort(held_out), "test": rows[:0]}
+    return {"train": train, "validation": held_out, "test": rows[:0]}
 
 
-def with_every_class(classes: np.ndarray, train: np.ndarray, held_out: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Two parts of the rows; rows of a class that there are only among those held out go over to the others."""
-    lost = ~np.isin(classes[held_out], classes[train])
-    return np.concatenate([train, held_out[lost]]), held_out[~lost]
+def hold_out(
+    rows: int, share: float, seed: int, part: str, *, strata: np.ndarray | None, classes: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Positions, in order, of the rows that stay for training, and of a share that is held out.
 
-
-def split_by_column(column: pd.Series[Any], rows: np.ndarray, name: str) -> dict[str, np.ndarray]:
-    """The rows of each part, by the part's name in a column.
-
-    Raises:
-        UserError: The column holds another word.
+    Args:
+        rows: How many rows there are.
+        share: Above 0 and below 1.
+        seed: 0 or more.
+        part: What the rows are held out for, in messages.
+        strata: (rows,) as `Split.of_table` takes them, or None.
+        classes: (rows,): rows of a class that there are only among those held out stay; or None.
     """
-    text = np.array([str(value).lower() for value in cells.to_text(column)[rows]])
-    words = {"train": "train", "validation": "validation", "valid": "validation", "val": "validation", "test": "test"}
-    unknown = sorted(set(text) - set(words))
-    if unknown:
-        raise UserError(
-            f"the split column {name!r} holds other words than the names of the parts",
-            found=unknown[0],
-            allowed=list(words),
-        )
-    part_of = np.array([words[word] for word in text])
-    return {part: rows[part_of == part] for part in PARTS if (part_of == part).any()}
+    train, held_out = take_share(np.arange(rows), share, strata, seed, part)
+    if classes is not None:
+        lost = ~np.isin(classes[held_out], classes[train])
+        train, held_out = np.concatenate([train, held_out[lost]]), held_out[~lost]
+    return np.sort(train), np.sort(held_out)
 
 
 def _strata(task: str, values: np.ndarray) -> np.ndarray | None:
@@ -115,7 +257,7 @@ def _strata(task: str, values: np.ndarray) -> np.ndarray | None:
     return values[:, 0].astype(int)
 
 
-def take(
+def take_share(
     rows: np.ndarray, share: float, strata: np.ndarray | None, seed: int, part: str
 ) -> tuple[np.ndarray, np.ndarray]:
     """Splits off a share of the rows; strata of fewer than two rows stay with the first part."""

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlp_toolkit import cells
+from mlp_toolkit.data.columns import parsing
 from mlp_toolkit.errors import UserError, listing, shorten
-from mlp_toolkit.spec import Recipe
-from mlp_toolkit.words import parse_bounds
+from mlp_toolkit.recipe.known_names import parse_bounds
+from mlp_toolkit.recipe.spec import Recipe
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+# Losses that are not of the difference between target and output alone.
+NOT_CENTRED = ("mean_absolute_percentage_error", "mean_squared_logarithmic_error", "poisson")
 
 
 @dataclass(frozen=True)
@@ -63,7 +69,7 @@ def complete(frame: pd.DataFrame, targets: Sequence[str]) -> np.ndarray:
     """
     known = np.ones(len(frame), bool)
     for name in targets:
-        known &= cells.present(frame[name])
+        known &= parsing.present(frame[name])
     if not known.any():
         raise UserError(f"the target {listing(targets)} has no value in any row")
     return known
@@ -76,14 +82,13 @@ def known_values(frame: pd.DataFrame, target: Target) -> np.ndarray:
         UserError: A value is not a number, or a label is none of the model's classes.
     """
     if target.task == "regression":
-        return np.stack([cells.to_numbers(frame[name], name) for name in target.names], axis=1)
+        return np.stack([parsing.to_numbers(frame[name], name) for name in target.names], axis=1)
     if target.task == "multilabel":
         return zeros_and_ones(frame, target.names)
     name = target.names[0]
     position = {str(label): number for number, label in enumerate(target.classes)}
-    codes, texts = cells.distinct_texts(frame[name])
-    if all(isinstance(label, int) for label in target.classes):
-        texts = [str(int(float(text))) if _is_whole(text) else text for text in texts]
+    codes, texts = parsing.distinct_texts(frame[name])
+    texts = parsing.Spellings(position).of(texts)
     unknown = sorted({text for text in texts if text not in position})
     if unknown or (codes < 0).any():
         raise UserError(
@@ -95,8 +100,16 @@ def known_values(frame: pd.DataFrame, target: Target) -> np.ndarray:
     return np.take(numbers, codes)[:, None]
 
 
-def read_targets(recipe: Recipe, frame: pd.DataFrame) -> tuple[np.ndarray, tuple[Any, ...]]:
-    """Targets as (rows, outputs) numbers, and the classes in order."""
+def read_targets(
+    recipe: Recipe, frame: pd.DataFrame, counts: Mapping[str, int] | None = None
+) -> tuple[np.ndarray, tuple[Any, ...]]:
+    """Targets as (rows, outputs) numbers, and the classes in order.
+
+    Args:
+        recipe: The recipe.
+        frame: Rows as `tables` gives them, with a target each.
+        counts: Rows of each class as the data writes it, where these rows are not all.
+    """
     targets = recipe.data.targets
     if recipe.task == "regression":
         values = quantities(frame, targets)
@@ -106,19 +119,25 @@ def read_targets(recipe: Recipe, frame: pd.DataFrame) -> tuple[np.ndarray, tuple
         values = zeros_and_ones(frame, targets)
         check_varied(targets, values.min(axis=0), values.max(axis=0))
         return values, ()
-    text = cells.to_text(frame[targets[0]])
-    found = sorted(set(text.tolist()))
-    numbers = [cells.to_number(value) for value in found]
+    text = parsing.to_text(frame[targets[0]])
+    counts = counts or Counter(text.tolist())
+    found = sorted(counts)
+    numbers = [parsing.to_number(value) for value in found]
     of_text: dict[str, Any] = {value: value for value in found}
-    if all(_is_whole(value) for value in found):
-        of_text = {value: int(float(value)) for value in found}
-    elif all(number is not None for number in numbers):
+    fraction = next((text for text, number in zip(found, numbers, strict=True) if number and number % 1), None)
+    if fraction is not None and None not in numbers:
         raise UserError(
-            f"the target {targets[0]!r} holds numbers that are not whole, such as {_not_whole(found)}",
+            f"the target {targets[0]!r} holds numbers that are not whole, such as {fraction}",
             remedy="Classes are whole numbers or text; to predict a number use task: regression.",
         )
-    labels = sorted(set(of_text.values()))  # 1, +1 and 1e0 are one label
+    plain = all(re.fullmatch(parsing.PLAIN_WHOLE_NUMBER, text) for text in found)
+    if plain and len(set(map(int, found))) == len(found):  # two spellings of one number may be two labels
+        of_text = {value: int(value) for value in found}
+    labels = sorted(set(of_text.values()))
     order = _class_order(recipe, labels)
+    if recipe.task == "binary":
+        rows = {of_text[value]: count for value, count in counts.items()}
+        order.sort(key=_positive(recipe, order, rows).__eq__)
     position = {value: order.index(label) for value, label in of_text.items()}
     values = np.array([position[value] for value in text.tolist()])
     return values[:, None], tuple(order)
@@ -133,13 +152,13 @@ def quantities(frame: pd.DataFrame, targets: Sequence[str]) -> np.ndarray:
     columns = []
     for name in targets:
         try:
-            column = cells.to_numbers(frame[name], name)
+            column = parsing.to_numbers(frame[name], name)
         except UserError as error:
             raise UserError(
                 f"the target {name!r} must be numeric for task: regression; {error.problem}",
                 remedy="For labels use task: binary or multiclass.",
             ) from None
-        cells.check_size(column, name, frame.index)
+        parsing.check_size(column, name, frame.index)
         unknown = np.flatnonzero(np.isnan(column)).tolist()
         if unknown:
             raise UserError(f"the target {name!r} is not a number in row {frame.index[unknown[0]]}")
@@ -152,15 +171,6 @@ def check_varied(targets: Sequence[str], low: np.ndarray, high: np.ndarray) -> N
     for name, least, most in zip(targets, low, high, strict=True):
         if least == most:
             raise UserError(f"the target {name!r} is {least:g} in every row: there is nothing to learn")
-
-
-def _is_whole(text: str) -> bool:
-    number = cells.to_number(text)
-    return number is not None and number.is_integer()
-
-
-def _not_whole(texts: Sequence[str]) -> str:
-    return next(text for text in texts if not float(text).is_integer())
 
 
 def _class_order(recipe: Recipe, labels: list[Any]) -> list[Any]:
@@ -194,6 +204,27 @@ def _class_order(recipe: Recipe, labels: list[Any]) -> list[Any]:
     return list(given)
 
 
+def _positive(recipe: Recipe, order: list[Any], rows: Mapping[Any, int]) -> Any:
+    """The positive one of two classes: as the recipe says, else the second that it lists, else the rarer."""
+    given = recipe.data.positive
+    if given is None:
+        return order[1] if recipe.data.classes or rows[order[0]] >= rows[order[1]] else order[0]
+    named = [label for label in order if str(label) == str(given)]
+    if not named:
+        raise UserError(
+            "data.positive must be one of the two classes", found=repr(given), allowed=[repr(label) for label in order]
+        )
+    return named[0]
+
+
+def positive_note(recipe: Recipe, classes: Sequence[Any]) -> str:
+    """Which of two classes is the positive one, and why."""
+    negative, positive = (shorten(repr(label)) for label in classes)
+    chosen = recipe.data.classes or recipe.data.positive is not None
+    why = "" if chosen else ", the rarer one unless data.positive says otherwise"
+    return f"positive class: {positive} (negative: {negative}){why}"
+
+
 def zeros_and_ones(frame: pd.DataFrame, targets: Sequence[str]) -> np.ndarray:
     """(rows, labels) float64 of label columns.
 
@@ -202,7 +233,7 @@ def zeros_and_ones(frame: pd.DataFrame, targets: Sequence[str]) -> np.ndarray:
     """
     columns = []
     for name in targets:
-        column = cells.to_numbers(frame[name], name)
+        column = parsing.to_numbers(frame[name], name)
         odd = ~np.isin(column, (0, 1))
         if odd.any():
             row = int(np.argmax(odd))
@@ -241,9 +272,13 @@ def fit_target(recipe: Recipe, spread: Spread | None, classes: tuple[Any, ...]) 
     names = tuple(recipe.data.targets)
     if spread is None:
         return Target(recipe.task, names, classes)
-    output = recipe.model.output
+    output, loss = recipe.model.output, recipe.train.loss
     bounds = parse_bounds(output)
     scale = np.where(spread.deviation > 0, spread.deviation, 1.0)
+    if loss in NOT_CENTRED:
+        output = _not_centred(loss, output, spread, names)
+        if loss == "mean_squared_logarithmic_error":
+            scale = np.ones(len(names))  # of 1 + y: it means something in the target's own units only
     if bounds:
         low, high = bounds
         _within(spread, low, high, names, output)
@@ -254,6 +289,30 @@ def fit_target(recipe: Recipe, spread: Spread | None, classes: tuple[Any, ...]) 
         _within(spread, 0, np.inf, names, output)
         return Target("regression", names, (), (0.0,) * len(names), tuple(map(float, scale)), "positive")
     return Target("regression", names, (), tuple(map(float, spread.mean)), tuple(map(float, scale)), "linear")
+
+
+def _not_centred(loss: str, output: str, spread: Spread, names: Sequence[str]) -> str:
+    """The output for a loss that divides by the target, or takes its logarithm: targets are not shifted then.
+
+    Elsewhere targets are centred, and a loss of differences does not change by that.
+
+    Raises:
+        UserError: The output or the targets do not fit the loss.
+    """
+    if output not in ("auto", "positive"):
+        raise UserError(
+            f"train.loss: {loss} divides by the target or takes its logarithm, and means nothing once it is centred",
+            found=f"model.output: {output}",
+            remedy="Take model.output: positive, whose targets are not shifted; or train.loss: mae.",
+        )
+    least = float(spread.low.min())
+    if least < 0 or (least == 0 and loss == "mean_absolute_percentage_error"):
+        raise UserError(
+            f"train.loss: {loss} divides by the target or takes its logarithm, and {listing(map(repr, names))} holds "
+            f"{least:g}",
+            remedy="Take train.loss: mae.",
+        )
+    return "positive"
 
 
 def _within(spread: Spread, low: float, high: float, names: Sequence[str], output: str) -> None:

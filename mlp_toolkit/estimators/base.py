@@ -6,11 +6,7 @@ own predictions. TensorFlow is imported by the first `fit` or prediction.
 
 from __future__ import annotations
 
-import contextlib
-import random
-import tempfile
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
@@ -18,8 +14,13 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from mlp_toolkit import dataset, progress, readers, recipe, splitting, storage, weights
+from mlp_toolkit.data import arrays, dataset, pieces, splitting, weights
+from mlp_toolkit.data.reading import frames
 from mlp_toolkit.errors import UserError
+from mlp_toolkit.files import unique
+from mlp_toolkit.recipe import resolving
+from mlp_toolkit.storage import loading, saving
+from mlp_toolkit.training import progress
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,7 +74,7 @@ class InMemory(BaseEstimator):
     """What both estimators share; each has a constructor of its own, in which scikit-learn reads the arguments."""
 
     _model: Any  # the Keras model; its file's bytes in an estimator that was unpickled and not used yet
-    _resolved: recipe.Resolved
+    _resolved: resolving.Resolved
 
     def __sklearn_tags__(self) -> Any:
         """What scikit-learn may expect: missing values are filled, words need a data frame."""
@@ -87,10 +88,7 @@ class InMemory(BaseEstimator):
     def __getstate__(self) -> dict[str, Any]:
         state = dict(super().__getstate__())
         if "_model" in state and not isinstance(state["_model"], bytes):
-            with tempfile.TemporaryDirectory() as folder:
-                file = Path(folder) / "model.h5"
-                storage.save(state["_model"], file)
-                state["_model"] = file.read_bytes()
+            state["_model"] = saving.model_bytes(state["_model"])
         return state
 
     @property
@@ -98,17 +96,14 @@ class InMemory(BaseEstimator):
         """The trained Keras model: raw columns by name in, predictions out; `mlp_toolkit.save` writes a model file."""
         check_is_fitted(self)
         if isinstance(self._model, bytes):
-            with tempfile.TemporaryDirectory() as folder:
-                file = Path(folder) / "model.h5"
-                file.write_bytes(self._model)
-                self._model = storage.load(file)
+            self._model = loading.model_from_bytes(self._model)
         return self._model
 
     @property
     def recipe_(self) -> str:
         """The resolved recipe as YAML, with the origin of every value beside it."""
         check_is_fitted(self)
-        return recipe.explain(self._resolved)
+        return resolving.explain(self._resolved)
 
     @property
     def loss_curve_(self) -> list[float]:
@@ -132,24 +127,23 @@ class InMemory(BaseEstimator):
         if not kept.all():
             notes.append(f"{int((~kept).sum()):,} rows have the weight 0 and are left out")
         resolved = self._recipe(learned, table, numbered=not _is_frame(X))
-        labelled = dataset.Piece(
+        labelled = pieces.Piece(
             table[kept],
             learned.values[kept],
             None if row_weights is None else row_weights[kept],
             np.flatnonzero(kept),
         )
-        data = self._data(resolved, learned, labelled, notes)
+        data: pieces.RecipeData = self._data(resolved, learned, labelled, notes)
         for note in data.notes:
             say(note)
 
-        from mlp_toolkit import fitting, warm_start
+        from mlp_toolkit.training import fit_recipe, warm_start
 
         warm = resolved.spec.model.warm_start
-        source = warm_start.read(warm) if warm else None
+        source = warm_start.read_source(warm) if warm else None
         if source:
             data = warm_start.with_encoding_of(source, data)
-        with _random_state_kept():
-            done = fitting.fitted(resolved.spec, data, source=source, verbose=self.verbose)
+        done = fit_recipe.train_recipe(resolved.spec, data, source=source, verbose=self.verbose)
         if done.state.diverged() and not done.state.best:
             raise UserError(
                 "training diverged in its first epoch",
@@ -169,16 +163,17 @@ class InMemory(BaseEstimator):
         import pandas as pd
 
         if _is_frame(X):
+            unique(list(map(str, X.columns)), f"{type(self).__name__}: X")
             validate_data(self, as_given, y, skip_check_array=True)
             if not all(X.shape):
                 raise UserError(f"X has {X.shape[0]} rows and {X.shape[1]} columns", place=type(self).__name__)
-            frame = readers.normalise(X)
+            frame = frames.normalise(X)
         else:
             # y=None is for the second call to complain of, which knows that a target is required.
             array = self._numbers(X, reset=True)
             validate_data(self, X, y, skip_check_array=True)
             names = [f"x{number}" for number in range(array.shape[1])]
-            frame = readers.normalise(pd.DataFrame(array, columns=names))
+            frame = frames.normalise(pd.DataFrame(array, columns=names))
         self._columns = list(frame.columns)
         return frame
 
@@ -196,7 +191,7 @@ class InMemory(BaseEstimator):
             ) from None
         return array
 
-    def _recipe(self, learned: Learned, table: pd.DataFrame, *, numbered: bool) -> recipe.Resolved:
+    def _recipe(self, learned: Learned, table: pd.DataFrame, *, numbered: bool) -> resolving.Resolved:
         """The recipe that the constructor's arguments make up; `numbered` where X is an array, without names."""
         who = type(self).__name__
         given = {name: _plain(value) for name, value in self.get_params(deep=False).items() if name in KEYS}
@@ -216,7 +211,7 @@ class InMemory(BaseEstimator):
         arguments["names of y"] = ("data.target", learned.names)
         arguments["test rows"] = ("data.split.test", None)  # whoever tests an estimator has rows of his own for that
         arguments["random_state"] = ("seed", self._seed())
-        return recipe.of_arguments(arguments, who)
+        return resolving.of_arguments(arguments, who)
 
     def _seed(self) -> Any:
         given = self.random_state
@@ -225,26 +220,18 @@ class InMemory(BaseEstimator):
         return _plain(given)
 
     def _data(
-        self, resolved: recipe.Resolved, learned: Learned, labelled: dataset.Piece, notes: list[str]
+        self, resolved: resolving.Resolved, learned: Learned, labelled: pieces.Piece, notes: list[str]
     ) -> dataset.Dataset:
         """The rows as training takes them."""
         who, spec = type(self).__name__, resolved.spec
         if learned.classes and len(np.unique(labelled.values)) < 2:
             raise UserError("only one class has rows with a weight above 0: there is nothing to learn", place=who)
         asked = self.validation_fraction is not None or spec.train.calibrate
-        parts = splitting.hold_out(spec, labelled.values, least=1 if asked else HELD_OUT_AT_LEAST, notes=notes)
+        parts = splitting.split_in_memory(spec, labelled.values, least=1 if asked else HELD_OUT_AT_LEAST, notes=notes)
         frame = labelled.frame
-        return dataset.assemble(
-            spec,
-            labelled,
-            learned.classes,
-            parts,
-            every=frame,
-            unlabelled=frame[:0],
-            fingerprint="",  # of files, which a training that is gone on with must find as they were
-            notes=notes,
-            place=who,
-        )
+        # Without a fingerprint of files: that is for a training which goes on, and must find them as they were.
+        rows = dataset.Labelled(labelled, learned.classes, parts, every=frame, unlabelled=frame[:0])
+        return dataset.assemble(spec, rows, notes, who)
 
     def _targets(self, y: Any) -> Learned:
         """The targets of all rows, checked; each estimator has its own."""
@@ -268,22 +255,23 @@ class InMemory(BaseEstimator):
         table = _pandas(X)
         if _is_frame(table):
             validate_data(self, X, reset=False, skip_check_array=True)
-            columns = list(readers.columns(table).values())
+            columns = list(frames.columns_of(table).values())
         else:
-            array = self._numbers(X, reset=False)
+            array = self._numbers(table, reset=False)
             columns = list(array.astype(np.float64, copy=False).T)
-        from mlp_toolkit import prediction
+        from mlp_toolkit.model import prediction
 
         # A row alone goes through products of a matrix and a vector, which round otherwise than those of matrices: its
         # prediction would change with the rows that it comes with.
         rows = len(columns[0])
         if rows == 1:
             columns = [np.repeat(column, 2) for column in columns]
-        return prediction.outputs(self.model_, dict(zip(self._columns, columns, strict=True)))[:rows]
+        return prediction.raw_outputs(self.model_, dict(zip(self._columns, columns, strict=True)))[:rows]
 
 
 def _pandas(data: Any) -> Any:
-    """Data frames and columns of other libraries as pandas has them; everything else as it is."""
+    """Data frames and columns of other libraries as pandas has them, masked arrays with gaps; all else as it is."""
+    data = arrays.unmasked(data)
     return data.to_pandas() if hasattr(data, "to_pandas") and not hasattr(data, "iloc") else data
 
 
@@ -320,14 +308,3 @@ def _features(asked: Any, columns: list[str], numbered: bool, place: str) -> Any
         asked = {named(column): kind for column, kind in asked.items()}
         return {**dict.fromkeys(columns, "numeric"), **asked} if numbered else asked
     return dict.fromkeys(columns, "numeric") if numbered and asked in (None, "all") else asked
-
-
-@contextlib.contextmanager
-def _random_state_kept() -> Iterator[None]:
-    """Training seeds the generators of Python and NumPy; the caller's go on as if it had not."""
-    python, numpy = random.getstate(), np.random.get_state()
-    try:
-        yield
-    finally:
-        random.setstate(python)
-        np.random.set_state(numpy)

@@ -1,4 +1,4 @@
-"""Probabilities put right after training: a slope and an offset for the logits, fitted to the validation rows.
+"""How probabilities are put right after training: a slope and an offset for the logits, fitted to the validation rows.
 
 Class weights shift the probabilities a network predicts: with weight w for the positive class its odds come out w times
 as high. Training for long makes them too sure. One slope for all (the temperature, Guo et al. 2017) and an offset for
@@ -7,57 +7,14 @@ each output (Platt 1999; after class weights, the prior correction of Saerens et
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-
-from mlp_toolkit.layers import register
-from mlp_toolkit.startup import keras, tf
 
 # How far slope and offsets are expected to lie from 1 and from what class weights call for (a normal prior). With 85
 # validation rows of breast_cancer, which had also chosen the epoch, 1.0 made the log loss of the test rows worse.
 SPREAD = 0.3
 LEAST = 1e-7  # probabilities nearer to 0 or 1 count as this far away: their logarithm must be finite
-
-
-@register
-class Calibration(keras.layers.Layer):
-    """Corrects probabilities: slope · logit + offset, back to a probability.
-
-    Args:
-        slope: Of all logits, above 0.
-        offset: Added to the logit of each output.
-        softmax: The outputs of a row are probabilities of one of several classes and add up to 1; else each is one of
-            its own.
-
-    Takes and gives (rows, outputs) probabilities.
-    """
-
-    def __init__(self, slope: float, offset: Sequence[float], softmax: bool, **kwargs: Any) -> None:
-        super().__init__(trainable=False, **{**kwargs, "dtype": "float32"})
-        self.slope, self.offset, self.softmax = slope, list(offset), softmax
-
-    def call(self, inputs: Any) -> Any:
-        """Corrects a batch."""
-        p = tf.clip_by_value(inputs, LEAST, 1 - LEAST)
-        logits = tf.math.log(p) if self.softmax else tf.math.log(p) - tf.math.log1p(-p)
-        logits = self.slope * logits + tf.constant(self.offset, inputs.dtype)
-        return tf.nn.softmax(logits) if self.softmax else tf.math.sigmoid(logits)
-
-    def compute_output_spec(self, inputs: Any) -> Any:
-        """The shape of what `call` gives.
-
-        Raises:
-            ValueError: There are not as many offsets as outputs.
-        """
-        if inputs.shape[-1] != len(self.offset):
-            raise ValueError(f"{len(self.offset)} offsets for {inputs.shape[-1]} outputs")
-        return keras.KerasTensor(inputs.shape, inputs.dtype)
-
-    def get_config(self) -> dict[str, Any]:
-        """What a model file holds of this layer."""
-        return {"name": self.name, "slope": self.slope, "offset": self.offset, "softmax": self.softmax}
 
 
 class Fit(NamedTuple):
@@ -76,7 +33,7 @@ class Fit(NamedTuple):
     after: float
 
 
-def fitted(
+def fit_calibration(
     y: np.ndarray,
     p: np.ndarray,
     *,

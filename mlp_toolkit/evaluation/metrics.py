@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from mlp_toolkit import catalog
+from mlp_toolkit.data.targets import Target
 from mlp_toolkit.errors import UserError, listing
-from mlp_toolkit.targets import Target
+from mlp_toolkit.recipe import catalog
 
 
 def score(values: np.ndarray, outputs: np.ndarray, target: Target, names: list[str]) -> dict[str, float]:
@@ -35,14 +35,14 @@ def score(values: np.ndarray, outputs: np.ndarray, target: Target, names: list[s
     return {name: float(scores[name]) for name in names if name in scores and np.isfinite(scores[name])}
 
 
-def wanted(task: str, metrics: str | list[str] = "auto") -> list[str]:
+def metric_names(task: str, metrics: str | list[str] = "auto") -> list[str]:
     """The names of the scores that a recipe asks for; auto is those of the task's table."""
     if isinstance(metrics, str):
         return list(catalog.config(f"tables/{task}")["entries"]["metrics"]["default"])
     return metrics
 
 
-def left_out(scores: dict[str, float], names: list[str], part: str) -> list[str]:
+def notes_on_missing(scores: dict[str, float], names: list[str], part: str) -> list[str]:
     """A sentence about the scores that a part's rows do not define, or none.
 
     Args:
@@ -55,6 +55,26 @@ def left_out(scores: dict[str, float], names: list[str], part: str) -> list[str]
         return []
     why = "it needs two rows or more" if absent == ["r2"] else "not every class occurs among them"
     return [f"the {part} rows give no {listing(absent)}: {why}"]
+
+
+def note_on_one_class(outputs: np.ndarray, target: Target, part: str) -> list[str]:
+    """A sentence where the same class is predicted for every row, or none: shares of right answers then tell little.
+
+    Args:
+        outputs: (rows, outputs) probabilities.
+        target: What is predicted.
+        part: The rows' name.
+    """
+    if target.task not in ("binary", "multiclass") or len(outputs) < 2:
+        return []
+    chosen = outputs.argmax(axis=1) if target.task == "multiclass" else (outputs[:, 0] >= 0.5).astype(int)
+    if (chosen != chosen[0]).any():
+        return []
+    only = target.classes[chosen[0]]
+    return [
+        f"predicts one class only: {only!r} for each of the {len(outputs):,} {part} rows; its accuracy is that class's "
+        "share. train.class_weight: balanced makes rare classes count"
+    ]
 
 
 def _regression(y: np.ndarray, p: np.ndarray, target: Target) -> dict[str, float]:

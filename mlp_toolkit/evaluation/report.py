@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mlp_toolkit.errors import UserError
+from mlp_toolkit.evaluation.drawing import BLUE, GREY, learning
 from mlp_toolkit.files import atomic
-from mlp_toolkit.pictures import BLUE, GREY, learning
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,7 +30,7 @@ img { max-width: 100% } pre { background: #f4f5f7; padding: 1rem; overflow-x: au
 """
 
 
-def write(directory: Path, record: Mapping[str, Any]) -> Path:
+def write_report(directory: Path, record: Mapping[str, Any]) -> Path:
     """Writes `report.html` from the other files of a run directory.
 
     Args:
@@ -94,15 +94,17 @@ def scores_table(record: Mapping[str, Any]) -> str:
 
 
 def _picture(draw: Callable[[Axes], None]) -> str:
+    import matplotlib
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(7, 3.6), layout="constrained")
-    axes = figure.add_subplot()
-    axes.spines[["top", "right"]].set_visible(False)
-    draw(axes)
     stream = io.BytesIO()
-    FigureCanvasSVG(figure).print_svg(stream, metadata={"Date": None})
+    with matplotlib.rc_context({"text.parse_math": False}):  # names of columns and classes are no formulas
+        figure = Figure(figsize=(7, 3.6), layout="constrained")
+        axes = figure.add_subplot()
+        axes.spines[["top", "right"]].set_visible(False)
+        draw(axes)
+        FigureCanvasSVG(figure).print_svg(stream, metadata={"Date": None})
     return _embedded(stream.getvalue(), "svg+xml")
 
 

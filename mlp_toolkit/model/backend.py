@@ -1,53 +1,91 @@
 """TensorFlow and Keras, imported without their start-up chatter. All modules take them from here.
 
-Importing this module costs seconds; nothing below `layers` does it.
+Importing this module costs seconds; the rooms before this one never do it.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import random
+import re
 import sys
 import tempfile
+from collections.abc import Iterator
 from typing import Any
+
+import numpy as np
 
 from mlp_toolkit.errors import UserError
 
+# How TensorFlow's C++ code begins its lines: `I0000 00:00:1795692114.080797 11272 cudart_stub.cc:31] Could not find …`
+_CHATTER = re.compile(rb"WARNING: All log messages before absl::InitializeLog|[IWE]\d{4} [\d:.]+ +\d+ [\w./]+:\d+\] ")
+
 
 def _import_quietly() -> tuple[Any, Any]:
-    """TensorFlow's C++ code writes straight to file descriptor 2; that is turned aside while it loads.
-
-    What was written is shown after all when the import fails.
-    """
+    """Imports TensorFlow and Keras, and lets TensorFlow look for GPUs, which it speaks of."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-    sys.stderr.flush()
-    with tempfile.TemporaryFile() as aside:
-        kept = os.dup(2)
-        os.dup2(aside.fileno(), 2)
-        failed = True
-        try:
-            import keras
-            import tensorflow as tf
+    asked = os.environ["KERAS_BACKEND"]
+    if asked != "tensorflow" and "keras" not in sys.modules:  # Keras would import the other, which may not be there
+        raise _other_backend(asked)
+    with contextlib.nullcontext() if "tensorflow" in sys.modules else _without_chatter():
+        import keras
+        import tensorflow as tf
 
-            for gpu in tf.config.list_physical_devices("GPU"):  # looks for GPUs, and says so when there are none
-                with contextlib.suppress(RuntimeError):  # the user's own code has begun to use it
-                    tf.config.experimental.set_memory_growth(gpu, True)  # takes what it needs, not all there is
+        for gpu in tf.config.list_physical_devices("GPU"):
+            with contextlib.suppress(RuntimeError):  # the user's own code has begun to use it
+                tf.config.experimental.set_memory_growth(gpu, True)  # takes what it needs, not all there is
+    if keras.backend.backend() != "tensorflow":
+        raise _other_backend(keras.backend.backend())
+    return tf, keras
+
+
+def _other_backend(name: str) -> UserError:
+    return UserError(
+        "Keras runs on another backend; mlp_toolkit needs TensorFlow",
+        found=name,
+        remedy="Set the environment variable KERAS_BACKEND=tensorflow before Keras is imported.",
+    )
+
+
+@contextlib.contextmanager
+def _without_chatter() -> Iterator[None]:
+    """Holds back what is written to file descriptor 2; after the block, all but TensorFlow's start-up lines is shown.
+
+    TensorFlow's C++ code writes straight to that descriptor before any setting of its own counts, so there is no other
+    way. What other threads write meanwhile comes late, but comes; all of it comes where the import fails.
+    """
+    try:
+        kept = os.dup(2)
+    except OSError:  # standard error is closed: nothing can be written there
+        yield
+        return
+    failed = True
+    with tempfile.TemporaryFile() as aside:
+        sys.stderr.flush()
+        os.dup2(aside.fileno(), 2)
+        try:
+            yield
             failed = False
         finally:
             sys.stderr.flush()
             os.dup2(kept, 2)
             os.close(kept)
-            if failed:
-                aside.seek(0)
-                sys.stderr.write(aside.read().decode("utf-8", "replace"))
-    if keras.backend.backend() != "tensorflow":
-        raise UserError(
-            "Keras runs on another backend; mlp_toolkit needs TensorFlow",
-            found=keras.backend.backend(),
-            remedy="Set the environment variable KERAS_BACKEND=tensorflow before Keras is imported.",
-        )
-    return tf, keras
+            aside.seek(0)
+            held = [line for line in aside if failed or not _CHATTER.match(line)]
+            os.write(2, b"".join(held))
 
 
 tf, keras = _import_quietly()
+
+
+@contextlib.contextmanager
+def random_state_kept() -> Iterator[None]:
+    """Keras seeds the generators of Python and NumPy as well; the caller's go on as if it had not."""
+    python, numpy = random.getstate(), np.random.get_state()
+    try:
+        yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)

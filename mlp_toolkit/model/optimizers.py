@@ -6,12 +6,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from mlp_toolkit import catalog, spec
-from mlp_toolkit.arguments import argument_error
 from mlp_toolkit.errors import UserError
-from mlp_toolkit.recipe import usual_settings
-from mlp_toolkit.schedules import Staged
-from mlp_toolkit.startup import keras
+from mlp_toolkit.model.backend import keras
+from mlp_toolkit.model.schedules import Staged
+from mlp_toolkit.recipe import catalog, spec
+from mlp_toolkit.recipe.arguments import argument_error
+from mlp_toolkit.recipe.resolving import usual_settings
 
 
 def make_optimizer(

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlp_toolkit import catalog, pictures, prediction
 from mlp_toolkit.errors import UserError
-from mlp_toolkit.model import activation_function
-from mlp_toolkit.startup import keras, tf
+from mlp_toolkit.evaluation import drawing
+from mlp_toolkit.model import prediction
+from mlp_toolkit.model.backend import keras, tf
+from mlp_toolkit.model.mlp import activation_function
+from mlp_toolkit.recipe import catalog
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,8 +41,8 @@ def plot_history(history: Any, *, axes: Axes | None = None) -> Axes:
     losses = getattr(history, "history", history)
     if not hasattr(losses, "keys") or "loss" not in losses or np.shape(losses["loss"]) in ((), (0,)):
         raise UserError("there is no loss of any epoch in this", place="plot_history: history", found=history)
-    axes = pictures.axes_or_new(axes)
-    pictures.learning(axes, losses)
+    axes = drawing.axes_or_new(axes)
+    drawing.learning(axes, losses)
     return axes
 
 
@@ -98,8 +100,8 @@ def plot_decision_regions(
     found, classes = _classes(model, rows, labels, threshold)
     regions = np.searchsorted(classes, found).reshape(resolution, resolution)
 
-    axes = pictures.axes_or_new(axes, (4.4, 4))
-    colours = [pictures.CLASSES[place % len(pictures.CLASSES)] for place in range(len(classes))]
+    axes = drawing.axes_or_new(axes, (4.4, 4))
+    colours = [drawing.CLASSES[place % len(drawing.CLASSES)] for place in range(len(classes))]
     edges = np.arange(len(classes) + 1) - 0.5
     axes.contourf(*sides, regions, levels=edges, colors=colours, alpha=0.22)
     for border in edges[1:-1]:
@@ -199,11 +201,11 @@ def plot_activations(
     for place, name, function in zip(places, chosen, functions, strict=True):
         values, slopes = curve(function, z)
         place.spines[["top", "right"]].set_visible(False)
-        place.axhline(0, color=pictures.GREY, lw=0.6)
-        place.axvline(0, color=pictures.GREY, lw=0.6)
-        place.plot(z, values, color=pictures.BLUE, lw=2, label="f(z)")
+        place.axhline(0, color=drawing.GREY, lw=0.6)
+        place.axvline(0, color=drawing.GREY, lw=0.6)
+        place.plot(z, values, color=drawing.BLUE, lw=2, label="f(z)")
         if derivatives:
-            place.plot(z, slopes, color=pictures.ORANGE, lw=1.4, ls="--", label="slope")
+            place.plot(z, slopes, color=drawing.ORANGE, lw=1.4, ls="--", label="slope")
         place.set_title(_title(name), fontsize=11)
         place.set_ylim(min(-1.2, float(values.min()) - 0.2), min(max(1.5, float(values.max())), 4.0))
     places[0].legend(frameon=False, fontsize=9, loc="upper left")

@@ -9,6 +9,7 @@ for each size. Texts cannot pass it at all.
 from __future__ import annotations
 
 import functools
+import logging
 import os
 import weakref
 from collections.abc import Callable, Mapping, Sequence
@@ -18,17 +19,23 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from mlp_toolkit import arrays, image_files, layers, readers
+from mlp_toolkit.data import arrays
+from mlp_toolkit.data.columns.encoder import Encoding, model_inputs, require_columns
+from mlp_toolkit.data.images import image_files
+from mlp_toolkit.data.reading import frames, in_memory, tables
+from mlp_toolkit.data.targets import Target
 from mlp_toolkit.errors import UserError
-from mlp_toolkit.features import Encoding, model_inputs, require
-from mlp_toolkit.images import Image
-from mlp_toolkit.startup import keras, tf
-from mlp_toolkit.targets import Target
+from mlp_toolkit.model.backend import keras, tf
+from mlp_toolkit.model.keras_types import Network
+from mlp_toolkit.model.layers.columns import inputs_of
+from mlp_toolkit.model.layers.encoding import encoding_in
+from mlp_toolkit.model.layers.target import Target as TargetLayer
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Found = TypeVar("Found")
+log = logging.getLogger("mlp_toolkit")
 
 # Rows go in chunks whose widest layer gives about so many values, 16 MB: memory stays bounded, whatever comes.
 CHUNK_VALUES = 2**22
@@ -37,14 +44,13 @@ CHUNK_ROWS = (32, 16_384)  # at least, at most
 WORKERS = 1 + min(os.cpu_count() or 1, 8)
 
 
-def predict(model: Any, X: Any) -> Any:
+def predict(model: Network, X: Any) -> Any:
     """Predictions for any number of rows: what `model.predict` gives, faster.
 
     Args:
         model: A `keras.Model` with one input (rows, …) and one output (rows, …), compiled or not; or a run's model.
-        X: (rows, …) numbers as `fit` takes them: an array, a data frame, or a Parquet file. For a run's model raw rows:
-            a data frame, or a file of any kind that recipes read. Images in a data frame are paths that count from the
-            current folder, arrays, or images of Pillow's.
+        X: (rows, …) numbers as `fit` takes them: an array, a data frame, or a Parquet file. For a run's model raw rows,
+            as `Run.predict` takes them.
 
     Returns:
         (rows, …) outputs as an array; for a run's model the table that `Run.predict` gives.
@@ -61,29 +67,30 @@ def predict(model: Any, X: Any) -> Any:
         )
     if not is_model_file(model):
         return _of_numbers(model, arrays.table(X))
-    data = table_rows(model, readers.read(X)) if isinstance(X, str | Path) else X
-    if not hasattr(data, "iloc") or data.ndim != 2:
-        raise UserError(
-            "this model takes raw rows, columns by name: it was written by a run",
-            place="predict: X",
-            found=type(data).__name__,
-            remedy="Pass a data frame, or the path of a file.",
-        )
-    return table(outputs(model, columns(model, data)), target_of(model))
+    data = raw_rows(model, X, "predict: X")
+    return predictions_table(outputs_of_new(model, model_columns(model, data)), target_of(model), data.index)
 
 
-def columns(model: Any, frame: pd.DataFrame) -> dict[str, np.ndarray]:
+def raw_rows(model: Network, data: Any, place: str) -> pd.DataFrame:
+    """Rows for a model file's model, given as a file or in any form that `in_memory.frame_of` takes."""
+    if isinstance(data, str | Path):
+        return table_rows(model, tables.read_table(data))
+    image = encoding_of(model).image
+    return in_memory.frame_of(data, place, image.name if image else None)
+
+
+def model_columns(model: Network, frame: pd.DataFrame) -> dict[str, np.ndarray]:
     """The columns of a data frame that a model file's model takes; whatever the others hold, they are not looked at.
 
     Raises:
         UserError: A column is missing, stands twice, or holds something else than numbers and texts.
     """
     encoding = encoding_of(model)
-    require(dict.fromkeys(map(str, frame.columns.tolist())), encoding)
-    return readers.columns(frame, {*encoding.columns})
+    require_columns(dict.fromkeys(map(str, frame.columns.tolist())), encoding)
+    return frames.columns_of(frame, {*encoding.columns})
 
 
-def table_rows(model: Any, table: readers.Table) -> pd.DataFrame:
+def table_rows(model: Network, table: tables.Table) -> pd.DataFrame:
     """The rows of a file, or of a folder of images, as a model file's model takes them.
 
     Paths of images then count from the current folder, not from the file's; the images of a folder are the model's
@@ -98,30 +105,43 @@ def table_rows(model: Any, table: readers.Table) -> pd.DataFrame:
     return image_files.rooted(table.frame, table.folder, {image.name: "image"}, others)
 
 
-def outputs(model: Any, frame: pd.DataFrame | Mapping[str, np.ndarray], encoding: Encoding | None = None) -> np.ndarray:
+def outputs_of_new(model: Network, table: pd.DataFrame | Mapping[str, np.ndarray]) -> np.ndarray:
+    """`raw_outputs` of rows that training did not see; what is odd about them is warned of."""
+    encoding = encoding_of(model)
+    outputs = raw_outputs(model, table, encoding)
+    for part in encoding.parts:
+        for remark in part.remarks(table):
+            log.warning("%s", remark)
+    return outputs
+
+
+def raw_outputs(
+    model: Network, frame: pd.DataFrame | Mapping[str, np.ndarray], encoding: Encoding | None = None
+) -> np.ndarray:
     """Runs raw rows through a model that takes named columns.
 
     Args:
         model: A model file's model, or an encoder.
-        frame: Raw rows, normalised as `readers` gives them: a data frame, or its columns.
+        frame: Raw rows, normalised as `tables` gives them: a data frame, or its columns.
         encoding: The model's, where it is at hand.
 
     Returns:
-        (rows, outputs) float32.
+        (rows, outputs): float64 in the target's units, or float32 probabilities.
 
     Raises:
         UserError: Columns are missing, or the model gives NaN or infinity.
     """
     encoding = encoding or encoding_of(model)
     inputs = model_inputs(frame, encoding)
-    groups, function, size = _graph_of_columns(model)
+    groups, dtypes, function, size = _graph_of_columns(model)
     rows = len(next(iter(inputs.values())))
     if not rows:
-        return np.zeros((0, model.output_shape[-1]), np.float32)
+        return np.zeros((0, model.output_shape[-1]), model.output.dtype)
 
     def work(part: slice) -> np.ndarray:
         matrices = [np.concatenate([inputs[name][part] for name in names], axis=1) for names in groups]
-        matrices = [matrix.astype(np.float32) if matrix.dtype == np.uint8 else matrix for matrix in matrices]
+        taken = zip(matrices, dtypes, strict=True)
+        matrices = [matrix if dtype == "string" else matrix.astype(dtype, copy=False) for matrix, dtype in taken]
         return np.asarray(function(list(map(_tensor, matrices))).numpy())
 
     predicted = _in_chunks(work, rows, size)
@@ -142,8 +162,8 @@ def _tensor(matrix: np.ndarray) -> Any:
         return tf.constant([[text.encode("utf-8", "replace") for text in row] for row in matrix])
 
 
-def table(values: np.ndarray, target: Target) -> pd.DataFrame:
-    """Outputs as columns with the user's names.
+def predictions_table(values: np.ndarray, target: Target, index: pd.Index[Any] | None = None) -> pd.DataFrame:
+    """Outputs as columns with the user's names; rows are called as in `index`, or counted from 0.
 
     Regression: one column per target. Binary: `label`, `probability` (of the positive class). Multiclass: `label`,
     `probability_<class>`. Multilabel: `<label>` (0 or 1), `probability_<label>`.
@@ -157,7 +177,7 @@ def table(values: np.ndarray, target: Target) -> pd.DataFrame:
         classes = np.array(target.classes, object if isinstance(target.classes[0], str) else None)
         chosen = values.argmax(axis=1) if target.task == "multiclass" else (values[:, 0] >= 0.5).astype(int)
         columns = [classes[chosen], *columns]
-    frame = pd.DataFrame(dict(enumerate(columns)))
+    frame = pd.DataFrame(dict(enumerate(columns)), index)
     frame.columns = _names(target)
     return frame
 
@@ -184,7 +204,7 @@ def _kept(function: Callable[[Any], Found]) -> Callable[[Any], Found]:
     found: weakref.WeakKeyDictionary[Any, Found] = weakref.WeakKeyDictionary()
 
     @functools.wraps(function)
-    def kept(model: Any) -> Found:
+    def kept(model: Network) -> Found:
         if model not in found:
             found[model] = function(model)
         return found[model]
@@ -193,75 +213,57 @@ def _kept(function: Callable[[Any], Found]) -> Callable[[Any], Found]:
 
 
 @_kept
-def encoding_of(model: Any) -> Encoding:
+def encoding_of(model: Network) -> Encoding:
     """The encoding that a model file's layers hold."""
-    by_kind = {type(layer): layer for layer in model.layers}
-    numbers, dates, words = (by_kind.get(kind) for kind in (layers.Numbers, layers.DateParts, layers.OneHot))
-    images = by_kind.get(layers.Images)
-    if numbers is None and words is None and images is None:
-        raise UserError(
-            "this model takes encoded numbers, not raw rows: it was not written by `mlp-toolkit run`",
-            remedy="Use mlp_toolkit.predict on an array.",
-        )
-    return Encoding(
-        numbers=tuple(numbers.columns) if numbers else (),
-        dates=tuple(zip(dates.columns, dates.formats, strict=True)) if dates else (),
-        words=tuple((n, tuple(v)) for n, v in zip(words.columns, words.vocabularies, strict=True)) if words else (),
-        fill=tuple(numbers.fill) if numbers else (),
-        center=tuple(numbers.center) if numbers else (),
-        inverse_scale=tuple(numbers.inverse_scale) if numbers else (),
-        indicators=tuple(numbers.indicators) if numbers else (),
-        image=_image_of(images) if images else None,
-    )
-
-
-def _image_of(layer: Any) -> Image:
-    size = (layer.height, layer.width, layer.channels)
-    return Image(layer.column, *size, divisor=layer.divisor, whole=layer.whole)
+    return encoding_in(model)
 
 
 @_kept
-def target_of(model: Any) -> Target:
+def target_of(model: Network) -> Target:
     """What a model file predicts."""
     if not is_model_file(model):
         raise UserError("this model does not say what it predicts: it was not written by `mlp-toolkit run`")
-    last = model.layers[-1]
+    last: Any = model.layers[-1]
     return Target(last.task, tuple(last.names), tuple(last.classes), tuple(last.offset), tuple(last.scale))
 
 
-def is_model_file(model: Any) -> bool:
+def is_model_file(model: Network) -> bool:
     """Whether a model takes raw columns, and says what it predicts."""
-    return any(isinstance(layer, layers.Target) for layer in model.layers[-1:])
+    return any(isinstance(layer, TargetLayer) for layer in model.layers[-1:])
 
 
 @_kept
-def _graph_of_columns(model: Any) -> tuple[list[list[str]], Any, int]:
-    """The names of the numeric, text and image columns, a graph that takes these as an array each, the rows of a chunk.
+def _graph_of_columns(model: Network) -> tuple[list[list[str]], list[str], Any, int]:
+    """Numeric, text and image columns, their types, a graph that takes an array of each, and the rows of a chunk.
 
     To hand over dozens of columns one by one takes longer than all the arithmetic of a row.
     """
     encoding = encoding_of(model)
     image = encoding.image
-    texts = {name for name, tensor in model.input.items() if tensor.dtype == "string"}
-    plain = [name for name in model.input if not image or name != image.name]
+    inputs = inputs_of(encoding, model.input)
+    texts = {name for name in inputs if model.input[name].dtype == "string"}
+    plain = [name for name in inputs if not image or name != image.name]
     groups = [[name for name in plain if (name in texts) == text] for text in (False, True)]
     groups = [names for names in [*groups, [image.name] if image else []] if names]
+    widths = [[len(inputs[name]) for name in names] for names in groups]
     reference: Callable[[], Any] = weakref.ref(model)  # see `_kept`
 
     def forward(matrices: Sequence[Any]) -> Any:
         batch: dict[str, Any] = {}
-        for names, matrix in zip(groups, matrices, strict=True):
-            batch |= zip(names, tf.split(matrix, len(names), axis=1), strict=True)
+        for names, own, matrix in zip(groups, widths, matrices, strict=True):
+            batch |= zip(names, tf.split(matrix, own, axis=1) if len(own) > 1 else [matrix], strict=True)
         return reference()(batch, training=False)
 
-    specs = [tf.TensorSpec((None, len(names)), model.input[names[0]].dtype) for names in groups]
+    dtypes = [str(model.input[names[0]].dtype) for names in groups]
+    specs = [tf.TensorSpec((None, sum(own)), dtype) for own, dtype in zip(widths, dtypes, strict=True)]
     if image:
         specs[-1] = tf.TensorSpec((None, image.height, image.width, image.channels), model.input[image.name].dtype)
     graph = tf.function(forward, autograph=False).get_concrete_function(specs)
-    return groups, graph, _chunk_rows(model, encoding.width)
+    columns = [[column for name in names for column in inputs[name]] for names in groups]
+    return columns, dtypes, graph, _chunk_rows(model, encoding.width)
 
 
-def _of_numbers(model: Any, data: Any) -> np.ndarray:
+def _of_numbers(model: Network, data: Any) -> np.ndarray:
     """Outputs of a network for an array or a data frame of numbers."""
     shape, whole_numbers = arrays.one_input(model, "predict")
     check = functools.partial(arrays.features_array, shape=shape, whole_numbers=whole_numbers)
@@ -287,7 +289,7 @@ def _of_numbers(model: Any, data: Any) -> np.ndarray:
     return _in_chunks(work, len(data), _chunk_rows(model, int(np.prod(first.shape[1:]))))
 
 
-def _graph_of_numbers(model: Any, shape: arrays.Shape, dtype: Any) -> Any:
+def _graph_of_numbers(model: Network, shape: arrays.Shape, dtype: Any) -> Any:
     """The model as a graph; traced anew where layers were added to the model or taken away."""
     end = (getattr(model, "outputs", None) or [model])[0]
     known = _graphs(model)
@@ -297,11 +299,11 @@ def _graph_of_numbers(model: Any, shape: arrays.Shape, dtype: Any) -> Any:
 
 
 @_kept
-def _graphs(model: Any) -> dict[tuple[arrays.Shape, Any], tuple[weakref.ref[Any], Any]]:
+def _graphs(model: Network) -> dict[tuple[arrays.Shape, Any], tuple[weakref.ref[Any], Any]]:
     return {}
 
 
-def _traced(model: Any, spec: Any) -> Any:
+def _traced(model: Network, spec: Any) -> Any:
     reference: Callable[[], Any] = weakref.ref(model)  # see `_kept`
 
     def forward(x: Any) -> Any:
@@ -318,9 +320,9 @@ def _traced(model: Any, spec: Any) -> Any:
     return tf.function(forward, autograph=False).get_concrete_function(spec)
 
 
-def _chunk_rows(model: Any, width: int) -> int:
+def _chunk_rows(model: Network, width: int) -> int:
     """Rows of a chunk, for rows of so many numbers."""
-    widest = max([width, *(int(variable.shape[-1]) for variable in model.weights if variable.shape)])
+    widest = max([width, *(int(variable.shape[-1] or 0) for variable in model.weights if variable.shape)])
     least, most = CHUNK_ROWS
     return min(max(CHUNK_VALUES // max(widest, 1), least), most)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlp_toolkit.layers import register
-from mlp_toolkit.startup import keras, tf
+from mlp_toolkit.model.backend import keras, tf
+from mlp_toolkit.model.layers.registry import register
 
 
 @register

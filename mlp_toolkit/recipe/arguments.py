@@ -8,8 +8,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from mlp_toolkit import catalog, findings, old_names, spec
 from mlp_toolkit.errors import UserError
+from mlp_toolkit.recipe import catalog, old_names, problems, spec
 
 
 def option(key: str, part: type[spec.Part], given: Any, place: str) -> Any:
@@ -61,7 +61,7 @@ def argument_error(where: str, error: Exception, found: object, part: type[spec.
     if first["type"] == "missing":
         return UserError(f"{first['loc'][-1]} is missing", place=where, found=first["input"])
     if "problem" not in context:
-        return UserError("a wrong value", place=place, found=first["input"], allowed=findings.expected(dict(first)))
+        return UserError("a wrong value", place=place, found=first["input"], allowed=problems.expected(dict(first)))
     return UserError(
         str(context["problem"]),
         place=place,

@@ -16,7 +16,7 @@ Kind = Literal["configs", "recipes"]
 def root(kind: Kind) -> Path:
     """The folder of `configs` or `recipes`: inside the installed package, else in the repository."""
     package = Path(str(files("mlp_toolkit")))
-    inside = package / kind
+    inside = package / "shipped" / kind
     return inside if inside.is_dir() else package.parent / kind
 
 

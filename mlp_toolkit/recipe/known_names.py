@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic_core import PydanticCustomError
 
-from mlp_toolkit import catalog
+from mlp_toolkit.recipe import catalog
 
 KINDS = ("numeric", "categorical", "date", "image", "ignore")
 BOUNDED = re.compile(r"bounded\(\s*([^,()]+?)\s*,\s*([^,()]+?)\s*\)")
@@ -43,7 +43,7 @@ def parse_bounds(output: str) -> tuple[float, float] | None:
     return low, high
 
 
-def loss_name(task: str, loss: str) -> str:
+def full_loss_name(task: str, loss: str) -> str:
     """The full Keras name of a loss that fits the task, from its name, alias or class name.
 
     Raises:

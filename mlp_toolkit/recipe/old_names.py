@@ -44,7 +44,7 @@ class OldName(UserError, ImportError):  # noqa: N818  # it reads as what it is
     """A name that was never here, or is gone; also an ImportError, so that `from … import` shows its message."""
 
 
-def check(name: str) -> None:
+def check_old_name(name: str) -> None:
     """Says what is written today instead of a name of earlier Keras versions.
 
     Raises:

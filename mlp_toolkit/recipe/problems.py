@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,17 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticCustomError
 
-from mlp_toolkit import old_names, spec, words
 from mlp_toolkit.errors import UserError, shorten
-from mlp_toolkit.sources import KeyPath, Layer, shown, typed
+from mlp_toolkit.recipe import known_names, old_names, spec
+from mlp_toolkit.recipe.yaml_text import KeyPath, Layer, shown, typed
+
+_CLASSES = "binary: a column of two classes; multiclass: a column of more; multilabel: several columns of yes or no."
+TASK_REMEDIES = {"classification": _CLASSES, "classifier": _CLASSES} | {
+    f"{task}{space}classification": f"Write {task}." for task in spec.TASKS for space in " _-"
+}
 
 
-def check(values: dict[str, Any], file: Path, layers: list[Layer], context: str | None = None) -> spec.Recipe:
+def checked_recipe(values: dict[str, Any], file: Path, layers: list[Layer], context: str | None = None) -> spec.Recipe:
     """The recipe that the values make up.
 
     Args:
@@ -30,7 +36,7 @@ def check(values: dict[str, Any], file: Path, layers: list[Layer], context: str 
     recipe: spec.Recipe | None = None
     try:
         recipe = spec.Recipe.model_validate(values, context=context)
-        values["train"]["loss"] = words.loss_name(recipe.task, recipe.train.loss)
+        values["train"]["loss"] = known_names.full_loss_name(recipe.task, recipe.train.loss)
         recipe = recipe.model_copy(update={"train": recipe.train.model_copy(update={"loss": values["train"]["loss"]})})
     except ValidationError as error:
         problems = [_problem(dict(item), values, file, layers) for item in error.errors(include_url=False)]
@@ -58,7 +64,7 @@ def _problem(item: dict[str, Any], values: dict[str, Any], file: Path, layers: l
         today = old_names.SETTINGS.get(str(path[-1])) if path[:-1] == ("train", "optimizer") else None
         return UserError(f"unknown key {key!r}", place=place, found=path[-1], allowed=keys, remedy=today)
     if kind == "missing":
-        return UserError(f"{key} is required", place=place, remedy=_example(path))
+        return UserError(f"{key} is required", place=place, remedy=example_of(path))
     if kind == "refused":
         scalar = None if isinstance(found, dict | BaseModel) else _null(found)
         problem = f"{key}: {context['problem']}" if path else str(context["problem"])
@@ -67,7 +73,10 @@ def _problem(item: dict[str, Any], values: dict[str, Any], file: Path, layers: l
         )
     if kind == "literal_error":
         allowed = [name.strip("'") for name in str(context["expected"]).replace(" or ", ", ").split(", ")]
-        return UserError(f"{key} is not one of the allowed values", place=place, found=_null(found), allowed=allowed)
+        remedy = TASK_REMEDIES.get(str(found).lower()) if path == ("task",) else None
+        return UserError(
+            f"{key} is not one of the allowed values", place=place, found=_null(found), allowed=allowed, remedy=remedy
+        )
     if kind == "string_pattern_mismatch" and path[-1:] == ("device",):
         allowed = ["auto", "cpu", "gpu", "gpu:N", "all"]
         return UserError(f"{key}: unknown device", place=place, found=found, allowed=allowed)
@@ -81,6 +90,7 @@ def expected(item: Mapping[str, Any]) -> str:
     text = str(item["msg"])
     for start in ("Input should be ", "Input should have ", "Value should have ", "String should have "):
         text = text.removeprefix(start)
+    text = re.sub(r" or (an )?instance of \w+", "", text)
     return text.replace("a valid dictionary", "a mapping").replace("a valid ", "a ").replace("integer", "whole number")
 
 
@@ -99,7 +109,7 @@ def _walk(loc: tuple[str | int, ...], values: Any) -> tuple[KeyPath, list[str]]:
         ("data",): spec.Data,
         ("model",): spec.Model,
         ("train",): spec.Train,
-        ("data", "split"): spec.Split,
+        ("data", "split"): spec.Shares,
         ("data", "images"): spec.Images,
         ("model", "hidden"): spec.Layers,
         ("model", "activation"): spec.Activation,
@@ -134,7 +144,7 @@ def _place(path: KeyPath, file: Path, layers: list[Layer]) -> str:
         for layer in reversed(layers):
             if _at(layer.values, path[:end]) is not _ABSENT:
                 return layer.place(path[:end])
-    return f"{shown(file)}:1:1"
+    return f"{shown(file)}:1:1" if any(layer.places for layer in layers if layer.kind == "recipe") else shown(file)
 
 
 _ABSENT = object()
@@ -151,7 +161,8 @@ def _at(values: Any, path: KeyPath) -> Any:
     return values
 
 
-def _example(path: KeyPath) -> str | None:
+def example_of(path: KeyPath) -> str | None:
+    """How the value of a key is written, for instance."""
     examples: dict[KeyPath, str] = {
         ("task",): "For instance `task: binary`; the tasks are " + ", ".join(spec.TASKS) + ".",
         ("data", "target"): "Under `data:`, for instance `target: price`, the column to predict.",

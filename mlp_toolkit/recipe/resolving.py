@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlp_toolkit import catalog, findings, spec
-from mlp_toolkit.errors import UserError, nearest, shorten
-from mlp_toolkit.sources import (
+from mlp_toolkit.errors import UserError, shorten
+from mlp_toolkit.recipe import catalog, problems, spec
+from mlp_toolkit.recipe.paths import find, is_file, rooted, under
+from mlp_toolkit.recipe.yaml_text import (
     KeyPath,
     Layer,
     Origin,
@@ -69,26 +70,30 @@ class Resolved:
         return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
 
 
-def load(path: str | Path, overrides: Mapping[str, Any] | None = None) -> Resolved:
+def load_recipe(path: str | Path | Mapping[str, Any], overrides: Mapping[str, Any] | None = None) -> Resolved:
     """Reads, layers and checks a recipe.
 
     Args:
-        path: The YAML file, or the name of a recipe that ships with the package.
+        path: The YAML file, or the name of a recipe that ships with the package; or the recipe itself as a mapping, in
+            which files are named from the current folder.
         overrides: Values by dotted key, for instance `{"train.epochs": 5}`.
 
     Raises:
         UserError: With file, line and column of everything that is wrong.
     """
-    if not isinstance(path, str | Path):
+    if not isinstance(path, str | Path | Mapping):
         raise UserError(
-            "a recipe is named: by the path of a YAML file, or as one that ships with the package", found=path
+            "a recipe is the path of a YAML file, the name of one that ships with the package, or a mapping", found=path
         )
     if not isinstance(overrides, Mapping | None):
         example = 'For instance {"train.epochs": 5}.'
         raise UserError("a mapping from dotted keys to values", place="overrides", found=overrides, remedy=example)
-    file = find(path)
-    chain = _chain(file)
-    return _resolved([*chain, *_overrides(overrides or {}, file.parent)], file)
+    if isinstance(path, Mapping):
+        file, own = Path("recipe").absolute(), Layer("recipe", "recipe", from_python(dict(path), "recipe"), {})
+    else:
+        file = find(path)
+        own = read_layer(file, "recipe")
+    return _resolved([*_chain(file, own), *_overrides(overrides or {}, file.parent)], file)
 
 
 def of_arguments(arguments: Mapping[str, tuple[str, Any]], who: str) -> Resolved:
@@ -115,7 +120,7 @@ def _resolved(layers: list[Layer], file: Path, context: str | None = None) -> Re
         origins[("name",)] = Origin("file name", file.name)
     _table_values(values, origins)
     values = _in_order(values, spec.Recipe)
-    checked = findings.check(values, file, [*(layer for layer in base if layer.places), *layers], context)
+    checked = problems.checked_recipe(values, file, [*(layer for layer in base if layer.places), *layers], context)
     return Resolved(checked, {key: values[key] for key in spec.Recipe.model_fields}, origins, file)
 
 
@@ -129,31 +134,6 @@ def _in_order(values: dict[str, Any], part: Any) -> dict[str, Any]:
             if isinstance(ordered.get(key), dict):
                 ordered[key] = _in_order(ordered[key], section)
     return ordered
-
-
-def find(path: str | Path) -> Path:
-    """The file of a recipe: a path, or the name of one that ships with the package."""
-    file = Path(path)
-    shipped = catalog.recipes()
-    try:
-        if file.is_file():
-            return file.resolve()
-        if file.exists():
-            raise UserError("a recipe is a YAML file, and this is none", place=shorten(str(path)))
-    except UserError:
-        raise
-    except (OSError, ValueError) as error:
-        raise UserError(f"cannot be read: {error}", place=shorten(str(path))) from None
-    name = str(path).removesuffix(".yaml")
-    if name in shipped:
-        return shipped[name]
-    near = nearest(name, shipped)
-    raise UserError(
-        "no such recipe file",
-        place=shorten(str(path)),
-        remedy=(f"Did you mean the shipped recipe {near!r}? " if near else "")
-        + "`mlp-toolkit recipes` lists those that ship with the package.",
-    )
 
 
 def explain(resolved: Resolved) -> str:
@@ -194,22 +174,21 @@ def parse_override(text: str) -> tuple[str, Any]:
     return key.strip(), node
 
 
-def _chain(file: Path, below: tuple[Path, ...] = ()) -> list[Layer]:
+def _chain(file: Path, layer: Layer, below: tuple[Path, ...] = ()) -> list[Layer]:
     """The recipe and those it extends, the furthest first."""
     if file in below:
         raise UserError("recipes extend each other in a circle", place=str(below[-1]), found=file.name)
-    layer = read_layer(file, "recipe")
     parent = layer.values.get("extends")
     values = {key: value for key, value in layer.values.items() if key != "extends"}
-    own = Layer(layer.kind, layer.name, _rooted(values, file.parent), layer.places)
+    own = Layer(layer.kind, layer.name, rooted(values, file.parent), layer.places)
     if parent is None:
         return [own]
     if not isinstance(parent, str) or not parent:
         raise UserError("extends names another recipe file", place=layer.place(("extends",)), found=parent)
-    target = Path(_under(file.parent, parent))
-    if not _is_file(target):
+    target = Path(under(file.parent, parent))
+    if not is_file(target):
         raise UserError("the recipe to extend is not there", place=layer.place(("extends",)), found=parent)
-    return [*_chain(target, (*below, file)), own]
+    return [*_chain(target, read_layer(target, "recipe"), (*below, file)), own]
 
 
 def _overrides(overrides: Mapping[str, Any], folder: Path) -> list[Layer]:
@@ -230,44 +209,7 @@ def _layer(kind: str, place: str, dotted: str, value: Any, folder: Path) -> Laye
     nested = from_python(value, place)
     for key in reversed(keys):
         nested = {key: nested}
-    return Layer(kind, place, _rooted(nested, folder), {}, keys)
-
-
-def _under(folder: Path, name: str) -> str:
-    """The path of a file that a recipe in `folder` names; a name that no file can have stays as it is."""
-    try:
-        return str((folder / name).resolve())
-    except (OSError, ValueError, RuntimeError):
-        return name
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except (OSError, ValueError):  # for instance, a name longer than the system's longest
-        return False
-
-
-def _rooted(values: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """Makes the files a layer names relative to the layer's own folder."""
-    result = dict(values)
-
-    def root(name: Any) -> Any:
-        return _under(folder, name) if isinstance(name, str) and name else name
-
-    if isinstance(result.get("data"), dict):
-        data = result["data"] = dict(result["data"])
-        for key in ("path", "test_path"):
-            if key in data:
-                data[key] = root(data[key])
-        if isinstance(data.get("split"), dict):
-            data["split"] = {key: root(value) for key, value in data["split"].items()}
-    warm_start = result["model"].get("warm_start") if isinstance(result.get("model"), dict) else None
-    if isinstance(warm_start, dict) and "from" in warm_start:
-        result["model"] = {**result["model"], "warm_start": {**warm_start, "from": root(warm_start["from"])}}
-    if isinstance(result.get("preset"), str) and result["preset"].endswith((".yaml", ".yml")):
-        result["preset"] = root(result["preset"])
-    return result
+    return Layer(kind, place, rooted(nested, folder), {}, keys)
 
 
 def _lookup(layers: Iterable[Layer], path: KeyPath) -> Any:
@@ -301,7 +243,7 @@ def _shipped_layers(task: Any, preset: Any, layers: list[Layer]) -> list[Layer]:
 
 
 def _preset_file(file: Path, layers: list[Layer]) -> Layer:
-    if not _is_file(file):
+    if not is_file(file):
         giver = next(layer for layer in reversed(layers) if "preset" in layer.values)
         raise UserError("the preset file is not there", place=giver.place(("preset",)), found=str(file))
     layer = read_layer(file, "preset")
@@ -311,7 +253,7 @@ def _preset_file(file: Path, layers: list[Layer]) -> Layer:
         places = {path[1:]: place for path, place in places.items() if path[:1] == ("values",)}
     if not isinstance(values, dict):
         raise UserError("a preset holds a mapping of values", place=layer.place(("values",)), found=typed(values))
-    own = Layer("preset", layer.name, _rooted(values, file.parent), places)
+    own = Layer("preset", layer.name, rooted(values, file.parent), places)
     for key in NOT_IN_PRESETS:
         if key in values:
             allowed = [name for name in spec.Recipe.model_fields if name not in NOT_IN_PRESETS]

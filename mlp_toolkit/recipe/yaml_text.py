@@ -14,6 +14,7 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.composer import Composer
 from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.reader import ReaderError
+from ruamel.yaml.representer import SafeRepresenter
 
 from mlp_toolkit.errors import UserError, shorten
 
@@ -208,10 +209,23 @@ def typed(value: Any) -> str:
     return f"{shorten(value)} ({names.get(type(value), type(value).__name__)})"
 
 
+class _Representer(SafeRepresenter):
+    """Quotes the words that readers of YAML 1.1, most others, take for true and false."""
+
+    def represent_str(self, data: str) -> Any:
+        """A text as a node."""
+        quoted = data.lower() in ("yes", "no", "on", "off", "y", "n")
+        return self.represent_scalar("tag:yaml.org,2002:str", data, style="'" if quoted else None)
+
+
+_Representer.add_representer(str, _Representer.represent_str)
+
+
 def dump(values: Mapping[str, Any]) -> str:
     """The values as YAML text."""
     stream = io.StringIO()
     yaml = YAML(typ="safe", pure=True)
+    yaml.Representer = _Representer
     yaml.default_flow_style = False
     yaml.allow_unicode = True
     yaml.width = 120

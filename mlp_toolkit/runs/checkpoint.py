@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mlp_toolkit import interruption, state_files, training
-from mlp_toolkit.dataset import Dataset
+from mlp_toolkit.data.columns.encoder import Encoding
+from mlp_toolkit.data.pieces import RecipeData
 from mlp_toolkit.errors import UserError, shorten
 from mlp_toolkit.files import writing
-from mlp_toolkit.recipe import Resolved
-from mlp_toolkit.state import snapshot
-from mlp_toolkit.streaming import Stream
+from mlp_toolkit.recipe.resolving import Resolved
+from mlp_toolkit.runs import interruption
+from mlp_toolkit.storage import array_files
+from mlp_toolkit.training import trainer
+from mlp_toolkit.training.engine.variables import snapshot
 
 log = logging.getLogger("mlp_toolkit")
 
@@ -38,7 +41,7 @@ class Checkpoint:
     """
 
     def __init__(
-        self, path: Path, resolved: Resolved, data: Dataset | Stream, beside: Callable[[training.Progress], None]
+        self, path: Path, resolved: Resolved, data: RecipeData, beside: Callable[[trainer.Progress], None]
     ) -> None:
         self.path, self.beside = path, beside
         told = {key: value for key, value in resolved.values.items() if key not in ("name", "metrics")}
@@ -48,22 +51,22 @@ class Checkpoint:
             "split": resolved.values["data"]["split"],
             "classes": list(data.target.classes),
             "sample_weight": resolved.spec.data.sample_weight,
-            "stream": isinstance(data, Stream),
+            "stream": data.streamed,
             "kinds": dict(data.kinds.by_column),
-            "encoding": hashlib.sha256(repr(data.encoding).encode()).hexdigest(),
+            "encoded": _digest(data.encoding),
         }
         self.identity: dict[str, Any] = json.loads(json.dumps(told, default=str))
         self.begun, self.cost, self.spent = time.monotonic(), 0.0, 0.0
 
-    def write(self, network: Any, state: training.Progress) -> None:
+    def write(self, network: Any, state: trainer.Progress) -> None:
         """Writes the state after an epoch, unless that would cost too much of the run's time.
 
         Raises:
             Terminated: The program was told to end; the state is written.
             KeyboardInterrupt: Ctrl-C was pressed, and has not ended the program yet.
         """
-        interruption.check()
-        now, ending = time.monotonic(), interruption.wanted()
+        interruption.check_interrupted()
+        now, ending = time.monotonic(), interruption.is_ending()
         waited = now - self.begun >= TRAINING_PER_CHECKPOINT * (self.spent + self.cost)
         if self.spent and not waited and not ending:
             return
@@ -71,7 +74,7 @@ class Checkpoint:
         info |= {"best_value": state.best_value, "history": state.history, "notes": state.notes}
         arrays = {"now": snapshot(network), "best": [np.asarray(value) for value in state.best]}
         with writing(self.path):
-            state_files.write(self.path, arrays, info)
+            array_files.write_arrays(self.path, arrays, info)
             self.beside(state)
         self.cost = time.monotonic() - now
         self.spent += self.cost
@@ -80,9 +83,9 @@ class Checkpoint:
 
     def finished(self) -> None:
         """Takes away what only an unfinished run needs: the checkpoint before the last."""
-        state_files.before(self.path).unlink(missing_ok=True)
+        array_files.earlier_file(self.path).unlink(missing_ok=True)
 
-    def read(self) -> tuple[training.Progress, list[np.ndarray]] | None:
+    def read(self) -> tuple[trainer.Progress, list[np.ndarray]] | None:
         """The stored progress and the values of all variables; None where the run stopped before its first.
 
         Raises:
@@ -92,29 +95,54 @@ class Checkpoint:
         if found is None:
             return None
         arrays, info = found
-        if info["identity"] != self.identity:
+        stored, own = _comparable(info["identity"], self.identity)
+        if stored != own:
             raise UserError(
                 "the recipe or its data has changed since this run was interrupted: it cannot be gone on with\n"
-                + "\n".join(_differences(info["identity"], self.identity)),
+                + "\n".join(_differences(stored, own)),
                 place=str(self.path),
                 remedy=f"Run {self.path.with_name('recipe.yaml')} to go on as begun, or start anew with another --out.",
             )
-        state = training.Progress(
+        state = trainer.Progress(
             info["epochs"], info["best_epoch"], info["best_value"], arrays["best"], info["history"], notes=info["notes"]
         )
         return state, arrays["now"]
 
     def _newest(self) -> tuple[dict[str, list[np.ndarray]], dict[str, Any]] | None:
         """The newest checkpoint that is whole."""
-        older = state_files.before(self.path)
+        older = array_files.earlier_file(self.path)
         if self.path.is_file():
             try:
-                return state_files.read(self.path)
+                return array_files.read_arrays(self.path)
             except UserError as error:
                 if not older.is_file():
                     raise
                 log.warning("%s\nThe checkpoint before it is used.", error)
-        return state_files.read(older) if older.is_file() else None
+        return array_files.read_arrays(older) if older.is_file() else None
+
+
+def _digest(encoding: Encoding) -> str:
+    """SHA-256 over the values of an encoding; how its classes are made does not count."""
+    values = {part.kind: dataclasses.asdict(part) for part in encoding.parts}
+    plain = json.dumps({"parts": values, "scaling": dataclasses.asdict(encoding.scaling)}, sort_keys=True)
+    return hashlib.sha256(plain.encode()).hexdigest()
+
+
+def _comparable(stored: dict[str, Any], own: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Two identities without what does not count.
+
+    Columns that are ignored are not always listed: a recipe that lists its features does not name them, the resolved
+    recipe does. Version 0.1 kept a digest of how the encoding's classes print. What it was fitted to is compared in any
+    case: the data by its fingerprint, the split, the kinds of the columns.
+    """
+    left_out = {"encoding", "encoded"} if "encoding" in stored.get("data", {}) else set()
+
+    def counting(identity: dict[str, Any]) -> dict[str, Any]:
+        data = {key: value for key, value in identity.get("data", {}).items() if key not in left_out}
+        kinds = {name: kind for name, kind in data.get("kinds", {}).items() if kind != "ignore"}
+        return {**identity, "data": {**data, "kinds": kinds}}
+
+    return counting(stored), counting(own)
 
 
 def _differences(old: Any, new: Any, key: str = "") -> list[str]:
@@ -127,13 +155,3 @@ def _differences(old: Any, new: Any, key: str = "") -> list[str]:
             for line in _differences(old.get(name), new.get(name), f"{key}.{name}" if key else str(name))
         ]
     return [f"  {key}: was {shorten(old, 60)}, is {shorten(new, 60)}"]
-
-
-def replay(callback: Any, network: Any, history: Mapping[str, list[float]]) -> None:
-    """Brings a callback into the state it had: it sees the past epochs' logs again."""
-    callback.set_model(network)
-    callback.on_train_begin()
-    epochs = len(next(iter(history.values()), []))
-    for epoch in range(epochs):
-        callback.on_epoch_end(epoch, {name: values[epoch] for name, values in history.items()})
-    callback.on_train_begin = lambda logs=None: None  # the state stays as it is when training begins

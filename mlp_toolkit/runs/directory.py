@@ -1,4 +1,4 @@
-"""What a run writes into its directory."""
+"""The run directory: chosen, locked, and what is written into it. No other room knows the names of its files."""
 
 from __future__ import annotations
 
@@ -9,27 +9,23 @@ import platform
 from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from filelock import FileLock, Timeout
 
-from mlp_toolkit import (
-    images,
-    prediction,
-    sources,
-)
-from mlp_toolkit.dataset import Dataset, Piece
+from mlp_toolkit.data.images import pixels
+from mlp_toolkit.data.pieces import Piece, RecipeData
+from mlp_toolkit.data.roles import header_of
+from mlp_toolkit.data.splitting import PARTS
+from mlp_toolkit.data.targets import Target
 from mlp_toolkit.errors import UserError
 from mlp_toolkit.files import atomic
-from mlp_toolkit.recipe import Resolved
-from mlp_toolkit.spec import Recipe
-from mlp_toolkit.splitting import PARTS
-from mlp_toolkit.streaming import Stream
-from mlp_toolkit.targets import Target
-
-if TYPE_CHECKING:
-    pass
-
+from mlp_toolkit.model import prediction
+from mlp_toolkit.recipe import yaml_text
+from mlp_toolkit.recipe.known_names import KINDS
+from mlp_toolkit.recipe.resolving import Resolved
+from mlp_toolkit.recipe.spec import Recipe
 
 REPEATS = (
     "The same recipe, data and seed give the same bits again with the versions and on the kind of processor named "
@@ -39,44 +35,113 @@ REPEATS = (
 PACKAGES = ("mlp-toolkit", "tensorflow", "keras", "numpy", "pandas", "pyarrow", "scikit-learn", "h5py", "pillow")
 
 
-def describe(spec: Recipe, data: Dataset | Stream) -> str:
+def chosen_directory(out: str | Path | None, name: str, resume: bool) -> Path:
+    """The run directory: as named, or `runs/NAME`, numbered where that holds a run."""
+    if out is not None:
+        chosen = Path(out)
+        if chosen.exists() and not chosen.is_dir():
+            raise UserError("the run directory is a file", place=str(chosen))
+        if not resume and begun(chosen):
+            raise UserError(
+                "this folder holds a run already",
+                place=str(chosen),
+                remedy="Go on with it by --resume, or name another folder by --out.",
+            )
+        if resume and not begun(chosen):
+            raise UserError("there is no run to go on with", place=str(chosen))
+        return chosen
+    base = Path("runs") / name
+    taken = [base] if base.exists() else []
+    while taken and (following := Path("runs") / f"{name}-{len(taken) + 1}").exists():
+        taken.append(following)
+    if not resume:
+        return Path("runs") / f"{name}-{len(taken) + 1}" if taken else base
+    if not taken:
+        raise UserError("there is no run to go on with", place=str(base))
+    return taken[-1]
+
+
+def begun(directory: Path) -> bool:
+    """Whether a run has begun in a directory."""
+    return (directory / "recipe.yaml").exists()
+
+
+@contextlib.contextmanager
+def locked(directory: Path) -> Iterator[None]:
+    """Keeps other processes from writing a run directory; the system frees the lock of a process that is killed.
+
+    Raises:
+        UserError: Another process is writing it, or it cannot be written.
+    """
+    file, made = directory / ".lock", not directory.exists()
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(file)
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise UserError(
+            "another process is writing this run",
+            place=str(directory),
+            remedy="Wait for it, or write to another folder by --out.",
+        ) from None
+    except OSError as error:
+        raise UserError(f"the run directory cannot be written: {error.strerror}", place=str(directory)) from None
+    try:
+        for left in directory.glob(".*.partial*"):  # of a process that was killed
+            left.unlink(missing_ok=True)
+        yield
+    finally:
+        file.unlink(missing_ok=True)
+        lock.release()
+        if made and not any(directory.iterdir()):
+            directory.rmdir()  # nothing came of it
+
+
+def describe(spec: Recipe, data: RecipeData) -> str:
     """What was inferred of the data, a line each."""
     rows = ", ".join(f"{data.counts[part]:,} {part}" for part in PARTS)
-    kinds = ", ".join(
-        f"{len(found)} {kind}"
-        for kind in ("numeric", "categorical", "date", "image", "ignore")
-        if (found := data.kinds.of(kind))
-    ).replace("ignore", "ignored")
+    kinds = ", ".join(f"{len(found)} {kind}" for kind in KINDS if (found := data.kinds.of(kind))).replace(
+        "ignore", "ignored"
+    )
     lines = [f"{spec.name}: {spec.task}, {data.encoding.width} encoded inputs, {data.target.n_outputs} outputs"]
     lines += [f"rows: {rows}", f"columns: {kinds}", *data.notes]
     return "\n".join(lines)
 
 
-def write_beginning(directory: Path, resolved: Resolved, data: Dataset | Stream) -> None:
+def write_beginning(directory: Path, resolved: Resolved, data: RecipeData) -> None:
     """What a run can be explained and repeated by, before the first epoch."""
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        write_text(directory / "recipe.yaml", _resolved_text(resolved, data))
+        write_text(directory / "recipe.yaml", _resolved_text(resolved, data, directory))
         write_text(directory / "environment.json", json.dumps(_environment(resolved.spec, data), indent=2) + "\n")
     except OSError as error:
         raise UserError(f"the run directory cannot be written: {error.strerror}", place=str(directory)) from None
 
 
-def _resolved_text(resolved: Resolved, data: Dataset | Stream) -> str:
+def _resolved_text(resolved: Resolved, data: RecipeData, directory: Path) -> str:
     """The recipe with all values, what was inferred from the data among them."""
     values = json.loads(json.dumps(resolved.values))
-    values["data"]["features"] = dict(data.kinds.by_column)
-    values["data"]["stream"] = isinstance(data, Stream)
+    path = Path(values["data"]["path"] or "")
+    if path.parent == directory.resolve():  # rows that are kept beside it move with it
+        values["data"]["path"] = path.name
+    features = dict(data.kinds.by_column)
+    if isinstance(resolved.spec.data.features, list):  # a mapping leaves nothing out but what it ignores
+        others = [name for name in header_of(resolved.spec.data) if name not in resolved.spec.data.no_features]
+        features |= {name: "ignore" for name in others if name not in features}
+    values["data"]["features"] = features
+    values["data"]["stream"] = data.streamed
     if image := data.encoding.image:
-        color = next(name for name, channels in images.CHANNELS.items() if channels == image.channels)
+        color = next(name for name, channels in pixels.CHANNELS.items() if channels == image.channels)
         values["data"]["images"] = {"size": [image.height, image.width], "color": color}
     if data.target.classes:
         values["data"]["classes"] = list(data.target.classes)
+        if data.target.task == "binary":
+            values["data"]["positive"] = data.target.classes[1]
     notes = "".join(f"# {line}\n" for line in describe(resolved.spec, data).splitlines())
-    return f"# Every value of this run; running this file repeats it.\n{notes}{sources.dump(values)}"
+    return f"# Every value of this run; running this file repeats it.\n{notes}{yaml_text.dump(values)}"
 
 
-def _environment(spec: Recipe, data: Dataset | Stream) -> dict[str, Any]:
+def _environment(spec: Recipe, data: RecipeData) -> dict[str, Any]:
     cpu = {"machine": platform.machine(), "system": platform.platform(), "cpus": os.cpu_count()}
     return {
         "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
@@ -116,10 +181,10 @@ def predictions_file(directory: Path, target: Target) -> Iterator[Callable[[Piec
                 values = piece.values[:, index]
                 known = _labels(values, target) if target.classes else values
                 columns[f"target_{name}" if several else "target"] = known
-            predicted = prediction.table(outputs, target)
-            for name in predicted.columns:
-                own = "prediction" if name == "label" or not several else f"prediction_{name}"
-                columns[name if str(name).startswith("probability") else own] = predicted[name].to_numpy()
+            predicted = prediction.predictions_table(outputs, target)
+            for place, name in enumerate(predicted.columns):  # by place: a target may be called as a column of ours
+                own = f"prediction_{name}" if several else "prediction"
+                columns[own if place < len(target.names) else name] = predicted[name].to_numpy()
             rows = pa.Table.from_pandas(pd.DataFrame(columns), preserve_index=False)
             if not writers:
                 writers.append(

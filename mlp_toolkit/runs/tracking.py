@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from mlp_toolkit.errors import MissingExtra
-from mlp_toolkit.recipe import Resolved
-from mlp_toolkit.spec import Recipe
-from mlp_toolkit.startup import keras, tf
+from mlp_toolkit.model.backend import keras, tf
+from mlp_toolkit.recipe.resolving import Resolved
+from mlp_toolkit.recipe.spec import Recipe
 
 ARTIFACTS = ("model.h5", "recipe.yaml", "metrics.json", "report.html", "environment.json")
 LONGEST_PARAMETER = 500  # MLflow's own limit in its older stores
 
 
-def check(spec: Recipe) -> None:
+def check_trackers(spec: Recipe) -> None:
     """Refuses a recipe whose trackers are not installed.
 
     Raises:

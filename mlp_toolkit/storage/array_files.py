@@ -13,19 +13,19 @@ from typing import Any
 
 import numpy as np
 
-from mlp_toolkit import hdf5, strangers
 from mlp_toolkit.errors import UserError, shorten
 from mlp_toolkit.files import atomic
+from mlp_toolkit.storage.untrusted import hdf5, limits
 
 Arrays = Mapping[str, list[np.ndarray]]
 
 
-def before(path: Path) -> Path:
+def earlier_file(path: Path) -> Path:
     """Where the file that `path` replaced is kept."""
     return path.with_name(f"{path.stem}.before{path.suffix}")
 
 
-def write(path: Path, arrays: Arrays, info: Mapping[str, Any]) -> None:
+def write_arrays(path: Path, arrays: Arrays, info: Mapping[str, Any]) -> None:
     """Writes lists of arrays and a JSON record. At every moment the new file or the one before is whole."""
     import h5py
 
@@ -43,18 +43,18 @@ def write(path: Path, arrays: Arrays, info: Mapping[str, Any]) -> None:
     with atomic(path) as temporary:
         temporary.write_bytes(contents.getbuffer())
         if path.is_file():
-            os.replace(path, before(path))
+            os.replace(path, earlier_file(path))
 
 
-def read(path: Path) -> tuple[dict[str, list[np.ndarray]], dict[str, Any]]:
+def read_arrays(path: Path) -> tuple[dict[str, list[np.ndarray]], dict[str, Any]]:
     """Reads what `write` wrote.
 
     Raises:
         UserError: The file is damaged, or not such a file.
     """
-    file_path = strangers.existing(path)
+    file_path = limits.existing(path)
     # Read without the HDF5 library: a damaged file can end the process there.
-    file = hdf5.read(strangers.contents(file_path, sys.maxsize - 1), str(file_path))
+    file = hdf5.read_hdf5(limits.contents(file_path, sys.maxsize - 1), str(file_path))
     try:
         record = str(file.attributes["info"])
         arrays = {

@@ -5,13 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from mlp_toolkit import archives, hdf5, known_classes, strangers
 from mlp_toolkit.errors import UserError
+from mlp_toolkit.model.layers.names import PACKAGE
+from mlp_toolkit.storage import keras_archives
+from mlp_toolkit.storage.untrusted import allow_list, hdf5, limits
 
 OWN_GROUP = "mlp_toolkit"  # in HDF5: what Keras leaves out
 
 
-def inspect(path: str | Path, *, largest: int = strangers.LARGEST) -> dict[str, Any]:
+def inspect(path: str | Path, *, largest: int = limits.LARGEST) -> dict[str, Any]:
     """What a model file holds, read without building or running anything.
 
     Args:
@@ -26,36 +28,37 @@ def inspect(path: str | Path, *, largest: int = strangers.LARGEST) -> dict[str, 
     Raises:
         UserError: Not a model file, or its structure is damaged or refused.
     """
-    file_path = strangers.existing(path)
-    raw = strangers.contents(file_path, largest)
+    file_path = limits.existing(path)
+    raw = limits.contents(file_path, largest)
     if file_path.suffix == ".keras":
-        parts = archives.read(raw, file_path)
+        parts = keras_archives.read_archive(raw, file_path)
         held = {name: group for name, group in parts.weights.groups.items() if name != "optimizer"}
         config, weights = parts.config, parts.weights._replace(groups=held)
         training = config.get("compile_config")
         version = parts.metadata.get("keras_version") if isinstance(parts.metadata, dict) else None
         others = [training]
     else:
-        file = hdf5.read(raw, str(file_path))
-        config = strangers.model_config(file, file_path)
+        file = hdf5.read_hdf5(raw, str(file_path))
+        config = limits.model_config(file, file_path)
         weights = file.groups.get("model_weights", hdf5.Group({}, {}, {}))
         version = file.attributes.get("keras_version")
         training, others = None, []
         if "training_config" in file.attributes:
-            training = strangers.json_of(file.attributes["training_config"], "training configuration", file_path)
+            training = limits.json_of(file.attributes["training_config"], "training configuration", file_path)
             others.append(training)
         own = file.groups.get(OWN_GROUP)
         if own is not None and "compile_config" in own.attributes:
-            record = strangers.json_of(own.attributes["compile_config"], "compile configuration", file_path)
+            record = limits.json_of(own.attributes["compile_config"], "compile configuration", file_path)
             others.append(record)
     training = training if isinstance(training, dict) else {}
     try:
-        bad = known_classes.refused(config, *(others if not _old(version) else []))
+        bad = allow_list.refused(config, *(others if not _old(version) else []))
     except UserError as error:
         raise UserError(error.problem, place=str(file_path)) from None
     found = _layers(config, weights)
     optimizer = _mapping(training.get("optimizer_config") or training.get("optimizer"))
     target = next((layer["config"] for layer in found if layer["class"] == "mlp_toolkit>Target"), None)
+    columns = [str(name) for layer in found for name in _columns(layer)]
     for layer in found:
         del layer["config"]
     return {
@@ -64,7 +67,7 @@ def inspect(path: str | Path, *, largest: int = strangers.LARGEST) -> dict[str, 
         "size": len(raw),
         "layers": found,
         "parameters": sum(layer["parameters"] for layer in found),
-        "inputs": _input_names(config),
+        "inputs": columns if target and columns else _input_names(config),
         "target": target and {key: target.get(key) for key in ("task", "names", "classes")},
         "loss": _named(training.get("loss")),
         "optimizer": optimizer.get("class_name"),
@@ -115,6 +118,13 @@ def _layers(config: dict[str, Any], weights: hdf5.Group) -> list[dict[str, Any]]
 
     add(weights, None, "")
     return found
+
+
+def _columns(layer: dict[str, Any]) -> list[Any]:
+    """The raw columns that a layer encodes, if it is one of ours."""
+    own = layer["config"] if layer["class"].startswith(f"{PACKAGE}>") else {}
+    columns = own.get("columns", own.get("column"))
+    return columns if isinstance(columns, list) else [columns] if isinstance(columns, str) else []
 
 
 def _input_names(config: dict[str, Any]) -> list[str]:

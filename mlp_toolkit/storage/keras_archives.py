@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import stat
 import tempfile
 import warnings
@@ -10,8 +11,8 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mlp_toolkit import hdf5, known_classes, strangers
 from mlp_toolkit.errors import UserError, shorten
+from mlp_toolkit.storage.untrusted import allow_list, hdf5, limits
 
 if TYPE_CHECKING:
     import h5py
@@ -38,18 +39,18 @@ class Parts(NamedTuple):
     weights: hdf5.Group
 
 
-def read(raw: bytes, path: Path) -> Parts:
+def read_archive(raw: bytes, path: Path) -> Parts:
     """The parts of a `.keras` file.
 
     Raises:
         UserError: Not such a file, damaged, or it holds something that is refused.
     """
     members = _members(raw, path)
-    config = strangers.json_of(members[CONFIG], "model's configuration", path)
+    config = limits.json_of(members[CONFIG], "model's configuration", path)
     if not isinstance(config, dict) or not isinstance(config.get("config"), dict):
         raise UserError("the file holds no Keras model", place=str(path))
-    metadata = strangers.json_of(members[METADATA], "metadata", path)
-    return Parts(config, members[CONFIG], metadata, hdf5.read(members[WEIGHTS], str(path)))
+    metadata = limits.json_of(members[METADATA], "metadata", path)
+    return Parts(config, members[CONFIG], metadata, hdf5.read_hdf5(members[WEIGHTS], str(path)))
 
 
 def _members(raw: bytes, path: Path) -> dict[str, bytes]:
@@ -90,7 +91,7 @@ def _unpacked(archive: zipfile.ZipFile, part: zipfile.ZipInfo, place: str) -> by
     return data
 
 
-def load(raw: bytes, path: Path) -> Any:
+def load_archive(raw: bytes, path: Path) -> Any:
     """The model of a `.keras` file, with its optimizer's state as Keras restores it.
 
     Args:
@@ -100,19 +101,19 @@ def load(raw: bytes, path: Path) -> Any:
     Raises:
         UserError: Not such a file, damaged, or it holds something that is refused.
     """
-    from mlp_toolkit import shadow
-    from mlp_toolkit.startup import keras
+    from mlp_toolkit.model.backend import keras
+    from mlp_toolkit.storage.untrusted import rebuilding
 
-    parts = read(raw, path)
-    known_classes.check(parts.config, str(path))
-    strangers.check_size(parts.config, path, linear=False)
-    strangers.check_finite(parts.weights.walk(), path)
+    parts = read_archive(raw, path)
+    allow_list.check_classes(parts.config, str(path))
+    limits.check_size(parts.config, path, linear=False)
+    limits.check_finite(parts.weights.walk(), path)
     held = sum(array.size for _, array in parts.weights.walk())
-    shadow.check(parts.config, held, None, path)
-    with shadow.rebuilding(path), tempfile.TemporaryDirectory() as folder:
+    rebuilding.check_rebuilds(parts.config, held, None, path)
+    with rebuilding.rebuilding(path), tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "model.keras"
         with zipfile.ZipFile(copy, "w") as archive:
-            archive.writestr(CONFIG, parts.text)
+            archive.writestr(CONFIG, json.dumps(allow_list.pinned(parts.config)))
             archive.writestr(METADATA, b"{}")
             archive.writestr(WEIGHTS, _rewritten(parts.weights))
         with warnings.catch_warnings():

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from mlp_toolkit import catalog
-from mlp_toolkit.blocks import Resident, Rows
 from mlp_toolkit.errors import UserError
-from mlp_toolkit.model import loss_name
-from mlp_toolkit.startup import keras
-from mlp_toolkit.steps import build
+from mlp_toolkit.model.backend import keras
+from mlp_toolkit.model.losses import loss_name
+from mlp_toolkit.recipe import catalog
+from mlp_toolkit.training.engine.rows import Resident, Rows
+from mlp_toolkit.training.engine.steps import build
 
 log = logging.getLogger("mlp_toolkit")
 

@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from mlp_toolkit import augmentation, calibration, feeding, prediction, training
-from mlp_toolkit.augmentation import Augmentation
-from mlp_toolkit.checkpoint import replay
-from mlp_toolkit.dataset import Dataset
+from mlp_toolkit.data.pieces import RecipeData
 from mlp_toolkit.errors import UserError
-from mlp_toolkit.model import build_mlp
-from mlp_toolkit.model_file import build_model_file
-from mlp_toolkit.optimizers import make_optimizer
-from mlp_toolkit.pretraining import pretrained
-from mlp_toolkit.spec import Recipe
-from mlp_toolkit.startup import keras
-from mlp_toolkit.state import assign
-from mlp_toolkit.steps import Augment
-from mlp_toolkit.streaming import Stream
-from mlp_toolkit.warm_start import Source, freezing, take_over, taken
+from mlp_toolkit.evaluation.calibration import fit_calibration
+from mlp_toolkit.model import prediction
+from mlp_toolkit.model.backend import keras, random_state_kept
+from mlp_toolkit.model.keras_types import Network
+from mlp_toolkit.model.layers import augmentation
+from mlp_toolkit.model.layers.augmentation import Augmentation
+from mlp_toolkit.model.mlp import build_mlp
+from mlp_toolkit.model.model_file import build_model_file
+from mlp_toolkit.model.optimizers import make_optimizer
+from mlp_toolkit.recipe.spec import Recipe
+from mlp_toolkit.training import rows_of_data, trainer
+from mlp_toolkit.training.engine.steps import Augment
+from mlp_toolkit.training.engine.variables import assign
+from mlp_toolkit.training.pretraining import pretrained
+from mlp_toolkit.training.warm_start import Source, freezing, take_over, taken
 
 
 class Fitted(NamedTuple):
@@ -36,18 +38,19 @@ class Fitted(NamedTuple):
     """
 
     model: Any
-    state: training.Progress
+    state: trainer.Progress
     seconds: float
 
 
-def fitted(
+@random_state_kept()
+def train_recipe(
     spec: Recipe,
-    data: Dataset | Stream,
+    data: RecipeData,
     *,
-    earlier: tuple[training.Progress, list[Any]] | None = None,
+    earlier: tuple[trainer.Progress, list[Any]] | None = None,
     source: Source | None = None,
     callbacks: Sequence[Any] = (),
-    after_epoch: Callable[[Any, training.Progress], None] | None = None,
+    after_epoch: Callable[[Any, trainer.Progress], None] | None = None,
     verbose: Any = "auto",
 ) -> Fitted:
     """Trains the network of a recipe on encoded rows.
@@ -66,16 +69,16 @@ def fitted(
     keras.utils.set_random_seed(spec.seed)
     network = network_of(spec, data)
     train = spec.train
-    learned, validation, by_class = feeding.rows_of(network, data, spec)
+    learned, validation, by_class = rows_of_data.rows_of(network, data, spec)
     own = []
     if train.schedule and train.schedule.name == "reduce_on_plateau":
         patience = max(1, train.early_stopping.patience // 2) if train.early_stopping else 5
-        own.append(keras.callbacks.ReduceLROnPlateau(training.watched_loss(validation), patience=patience))
-    state = training.Progress()
+        own.append(_LowerRate(trainer.watched_loss(validation), patience=patience))
+    state = trainer.Progress()
     if earlier is not None:
         state, values = earlier
         for callback in own:
-            replay(callback, network, state.history)
+            callback.replay(network, state.history)
         assign(network, values)
     started = time.monotonic()
     notes, done = state.notes, state.epochs
@@ -83,22 +86,19 @@ def fitted(
         take_over(pretrained(spec, spec.model.pretrain, data, notes, verbose), network, None, notes)
         keras.utils.set_random_seed(spec.seed)
     changes = _started(spec.model.warm_start, source, network, done, notes) if source is not None else {}
-    training.train(
-        network,
-        learned,
-        validation,
-        epochs=train.epochs,
-        batch_size=train.batch_size,
-        early_stopping=train.early_stopping.patience if train.early_stopping else None,
-        callbacks=[*own, *callbacks],
-        augment=_augment(spec, data),
-        changes=changes,
+    plan = trainer.Plan(
+        train.epochs,
+        train.batch_size,
+        train.early_stopping.patience if train.early_stopping else None,
+        [*own, *callbacks],
         device=train.device,
         verbose=verbose,
-        resume_from=state,
+        augment=_augment(spec, data),
+        changes=changes,
         after_epoch=after_epoch,
         restore_best=True,
     )
+    trainer.train(network, learned, validation, plan, state)
     for layer in network.layers:  # the model file's optimizer holds the state of all weights, frozen or not
         layer.trainable = True
     correction = _calibrated(network, data, validation, by_class, notes) if train.calibrate else None
@@ -106,7 +106,7 @@ def fitted(
     return Fitted(model, state, time.monotonic() - started)
 
 
-def augmentation_of(spec: Recipe, data: Dataset | Stream) -> Augmentation | None:
+def augmentation_of(spec: Recipe, data: RecipeData) -> Augmentation | None:
     """The layer that changes training images, or None.
 
     Raises:
@@ -122,7 +122,7 @@ def augmentation_of(spec: Recipe, data: Dataset | Stream) -> Augmentation | None
     return augmentation.from_spec(spec.train.augmentation, highest=1.0)
 
 
-def _augment(spec: Recipe, data: Dataset | Stream) -> Augment | None:
+def _augment(spec: Recipe, data: RecipeData) -> Augment | None:
     layer, image = augmentation_of(spec, data), data.encoding.image
     if layer is None or image is None:
         return None
@@ -130,7 +130,7 @@ def _augment(spec: Recipe, data: Dataset | Stream) -> Augment | None:
     return augmentation.seeded(augmentation.on_features(layer, data.encoding.image_begin, shape), spec.seed)
 
 
-def _started(settings: Any, source: Source, network: Any, done: int, notes: list[str]) -> dict[int, Any]:
+def _started(settings: Any, source: Source, network: Network, done: int, notes: list[str]) -> dict[int, Any]:
     """Fills the network by a warm start, unless it has gone on from there already.
 
     Returns:
@@ -145,7 +145,7 @@ def _started(settings: Any, source: Source, network: Any, done: int, notes: list
 
 
 def _calibrated(
-    network: Any, data: Dataset | Stream, validation: Any, by_class: np.ndarray | None, notes: list[str]
+    network: Network, data: RecipeData, validation: Any, by_class: np.ndarray | None, notes: list[str]
 ) -> Any:
     """How the probabilities of a trained network are put right, by its validation rows."""
     x, y, *weights = (np.asarray(array) for array in next(validation.blocks(0)))
@@ -153,14 +153,14 @@ def _calibrated(
     softmax = data.target.task == "multiclass"
     if softmax and y.shape[1] != p.shape[1]:
         y = np.eye(p.shape[1])[y[:, 0]]
-    found = calibration.fitted(y, p, softmax=softmax, weights=weights[0] if weights else None, by_class=by_class)
+    found = fit_calibration(y, p, softmax=softmax, weights=weights[0] if weights else None, by_class=by_class)
     notes.append(
         f"calibrated on {len(x):,} validation rows: their log loss goes from {found.before:.4g} to {found.after:.4g}"
     )
     return found
 
 
-def network_of(spec: Recipe, data: Dataset | Stream) -> Any:
+def network_of(spec: Recipe, data: RecipeData) -> Any:
     """The untrained network of a recipe, compiled: encoded rows in, predictions in the network's own units out."""
     train = spec.train
     steps = math.ceil(data.counts["train"] / train.batch_size)
@@ -194,3 +194,22 @@ def _lowered(spec: Recipe) -> tuple[int, float] | None:
     if warm is None or not warm.freeze or warm.unfreeze_after is None or warm.lower_rate == 1:
         return None
     return warm.unfreeze_after, warm.lower_rate
+
+
+class _LowerRate(keras.callbacks.ReduceLROnPlateau):
+    """Lowers the rate where the loss stands still, and can go on where a stopped training was."""
+
+    replayed = False
+
+    def replay(self, network: Network, history: Mapping[str, list[float]]) -> None:
+        """Comes into the state it had: it sees the past epochs' logs again."""
+        self.set_model(network)
+        self.on_train_begin()
+        for epoch in range(len(next(iter(history.values()), []))):
+            self.on_epoch_end(epoch, {name: values[epoch] for name, values in history.items()})
+        self.replayed = True
+
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
+        """Begins to wait; after a replay the state stays as it is."""
+        if not self.replayed:
+            super().on_train_begin(logs)

@@ -9,19 +9,19 @@ from typing import Any
 
 import numpy as np
 
-from mlp_toolkit import features, training
-from mlp_toolkit.blocks import Resident
-from mlp_toolkit.dataset import Dataset
+from mlp_toolkit.data.columns import encoder
+from mlp_toolkit.data.dataset import Dataset
+from mlp_toolkit.data.pieces import RecipeData
 from mlp_toolkit.errors import UserError
-from mlp_toolkit.model import build_mlp
-from mlp_toolkit.resident import row_order
-from mlp_toolkit.spec import Pretrain, Recipe
-from mlp_toolkit.startup import tf
-from mlp_toolkit.streaming import Stream
-from mlp_toolkit.warm_start import Source, hidden_layers
+from mlp_toolkit.model.backend import tf
+from mlp_toolkit.model.mlp import build_mlp
+from mlp_toolkit.recipe.spec import Pretrain, Recipe
+from mlp_toolkit.training import trainer
+from mlp_toolkit.training.engine.rows import Resident, row_order
+from mlp_toolkit.training.warm_start import Source, hidden_layers
 
 
-def pretrained(recipe: Recipe, settings: Pretrain, data: Dataset | Stream, notes: list[str], verbose: Any) -> Source:
+def pretrained(recipe: Recipe, settings: Pretrain, data: RecipeData, notes: list[str], verbose: Any) -> Source:
     """Trains an autoencoder with the recipe's hidden layers on all rows that are not for validation or test.
 
     Args:
@@ -34,15 +34,15 @@ def pretrained(recipe: Recipe, settings: Pretrain, data: Dataset | Stream, notes
     Raises:
         UserError: The data is streamed, or the recipe has no hidden layer.
     """
-    if isinstance(data, Stream):
+    if not isinstance(data, Dataset):
         raise UserError(
             "model.pretrain reads all rows into memory, and this data is streamed",
             remedy="Pretrain on a part of it, and use that model file as model.warm_start.",
         )
     if not recipe.model.units:
         raise UserError("model.pretrain: the network has no hidden layer to pretrain")
-    labelled = features.encode(data.frame.iloc[data.parts["train"]], data.encoding)
-    x = np.concatenate([labelled, features.encode(data.unlabelled, data.encoding)])
+    labelled = encoder.encode(data.frame.iloc[data.parts["train"]], data.encoding)
+    x = np.concatenate([labelled, encoder.encode(data.unlabelled, data.encoding)])
     model = recipe.model
     autoencoder = build_mlp(
         "regression",
@@ -59,17 +59,17 @@ def pretrained(recipe: Recipe, settings: Pretrain, data: Dataset | Stream, notes
         seed=recipe.seed,
         name="autoencoder",
     )
-    _, state = training.train(
+    _, state = trainer.train(
         autoencoder,
         Resident((x, x), lambda epoch: row_order(len(x), recipe.seed, epoch)),
         None,
-        epochs=settings.epochs,
-        batch_size=recipe.train.batch_size,
-        early_stopping=None,
-        callbacks=(),
-        device=recipe.train.device,
-        augment=_hiding(settings.noise, recipe.seed),
-        verbose=verbose,
+        trainer.Plan(
+            settings.epochs,
+            recipe.train.batch_size,
+            device=recipe.train.device,
+            verbose=verbose,
+            augment=_hiding(settings.noise, recipe.seed),
+        ),
     )
     error = state.history["loss"][-1]
     notes.append(

@@ -33,7 +33,7 @@ def _in_notebook() -> bool:
 
 def watcher(verbose: Any) -> Any:
     """A Keras callback that shows progress on standard error, or None."""
-    from mlp_toolkit.startup import keras
+    from mlp_toolkit.model.backend import keras
 
     chosen = style(verbose)
     if chosen == "none":

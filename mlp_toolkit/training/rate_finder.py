@@ -9,16 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlp_toolkit import dataset, feeding, fitting, recipe, streaming
-from mlp_toolkit.blocks import Rows
+from mlp_toolkit.data import dataset
+from mlp_toolkit.data.streaming import stream as streaming
 from mlp_toolkit.errors import UserError
+from mlp_toolkit.evaluation.drawing import BLUE, GREY, ORANGE
 from mlp_toolkit.files import atomic
-from mlp_toolkit.label_weights import per_label
-from mlp_toolkit.pictures import BLUE, GREY, ORANGE
-from mlp_toolkit.resident import resident
-from mlp_toolkit.startup import keras, tf
-from mlp_toolkit.state import assign, snapshot
-from mlp_toolkit.steps import build
+from mlp_toolkit.model.backend import keras, random_state_kept, tf
+from mlp_toolkit.recipe import resolving
+from mlp_toolkit.training import fit_recipe, rows_of_data
+from mlp_toolkit.training.engine.rows import Rows
+from mlp_toolkit.training.engine.steps import build, weighing_labels
+from mlp_toolkit.training.engine.variables import assign, snapshot
+from mlp_toolkit.training.rows_of_arrays import resident
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -104,25 +106,26 @@ def find_learning_rate(
     return search(model, rows, batch_size)
 
 
+@random_state_kept()
 def find_for_recipe(
     recipe_file: str | Path, overrides: Mapping[str, Any] | None = None
-) -> tuple[recipe.Resolved, RateSearch]:
+) -> tuple[resolving.Resolved, RateSearch]:
     """Finds a learning rate for the network, optimizer and training rows of a recipe; its schedule does not count.
 
     Raises:
         UserError: As `run` and `find_learning_rate` say.
     """
-    resolved = recipe.load(recipe_file, overrides)
+    resolved = resolving.load_recipe(recipe_file, overrides)
     spec = resolved.spec
-    if streaming.wanted(spec):
+    if streaming.is_streamed(spec):
         raise UserError("the data is streamed, and the learning-rate finder reads it whole", remedy="Give it a part.")
-    data = dataset.load(spec, str(recipe_file))
+    data = dataset.load_dataset(spec, str(recipe_file))
     plain = {"schedule": None}
     spec = spec.model_copy(update={"train": spec.train.model_copy(update=plain)})
     spec = spec.model_copy(update={"model": spec.model.model_copy(update={"warm_start": None})})
     keras.utils.set_random_seed(spec.seed)
-    network = fitting.network_of(spec, data)
-    rows, _, _ = feeding.rows_of(network, data, spec)
+    network = fit_recipe.network_of(spec, data)
+    rows, _, _ = rows_of_data.rows_of(network, data, spec)
     return resolved, search(network, rows, spec.train.batch_size)
 
 
@@ -134,19 +137,19 @@ def search(model: Any, rows: Rows, batch_size: int) -> RateSearch:
             "the optimizer has a schedule: its rate cannot be changed from outside",
             remedy="Compile the model with a plain learning rate first.",
         )
+    model = weighing_labels(model, rows)
     build(model, rows.first)
     before = snapshot(model)
     step = tf.function(model.train_step)
     every = np.geomspace(LEAST, GREATEST, STEPS)
     losses: list[float] = []
     try:
-        with per_label(model, rows):
-            for rate, batch in zip(every, _batches(rows, batch_size), strict=False):
-                model.reset_metrics()
-                optimizer.learning_rate.assign(rate)
-                losses.append(float(step(batch)["loss"]))
-                if not np.isfinite(losses[-1]) or losses[-1] > 10 * RISEN * max(min(losses), 1e-12):
-                    break
+        for rate, batch in zip(every, _batches(rows, batch_size), strict=False):
+            model.reset_metrics()
+            optimizer.learning_rate.assign(rate)
+            losses.append(float(step(batch)["loss"]))
+            if not np.isfinite(losses[-1]) or losses[-1] > 10 * RISEN * max(min(losses), 1e-12):
+                break
     finally:
         assign(model, before)
         model.reset_metrics()

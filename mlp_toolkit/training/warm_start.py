@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
-from mlp_toolkit import prediction, spec, storage
-from mlp_toolkit.dataset import Dataset
+from mlp_toolkit.data.columns.encoder import Encoding
+from mlp_toolkit.data.pieces import RecipeData
 from mlp_toolkit.errors import UserError, listing
-from mlp_toolkit.features import Encoding
-from mlp_toolkit.startup import keras
-from mlp_toolkit.streaming import Stream
-
-Data = TypeVar("Data", bound=Dataset | Stream)
+from mlp_toolkit.model import prediction
+from mlp_toolkit.model.backend import keras
+from mlp_toolkit.recipe import spec
+from mlp_toolkit.storage import loading
 
 
 class HiddenLayer(NamedTuple):
@@ -37,13 +35,13 @@ class Source(NamedTuple):
     encoding: Encoding | None
 
 
-def read(settings: spec.WarmStart) -> Source:
+def read_source(settings: spec.WarmStart) -> Source:
     """Reads the model file of a warm start, as `storage.load` reads files: checked before anything is built.
 
     Raises:
         UserError: It is refused, or has no hidden layer.
     """
-    model = storage.load(settings.from_)
+    model = loading.load(settings.from_)
     hidden = hidden_layers(model)
     if not hidden:
         raise UserError("model.warm_start: this model has no hidden layer to take over", place=settings.from_)
@@ -67,7 +65,7 @@ def hidden_layers(model: Any) -> list[HiddenLayer]:
     return found[:-1]
 
 
-def with_encoding_of(source: Source, data: Data) -> Data:
+def with_encoding_of(source: Source, data: RecipeData) -> RecipeData:
     """The data, encoded as the source's was: its layers know columns by their place, and numbers by their scale.
 
     Raises:
@@ -75,8 +73,8 @@ def with_encoding_of(source: Source, data: Data) -> Data:
     """
     if source.encoding is None:
         note = f"warm start: {source.name} takes numbers, and does not say of which columns: nothing could be compared"
-        return dataclasses.replace(data, notes=(*data.notes, note))
-    theirs, ours = _columns(source.encoding), _columns(data.encoding)
+        return data.encoded_by(data.encoding, note)
+    theirs, ours = source.encoding.described(), data.encoding.described()
     if theirs != ours:
         odd = sorted(name for name in theirs.keys() | ours.keys() if theirs.get(name) != ours.get(name))
         first = odd[0]
@@ -87,18 +85,7 @@ def with_encoding_of(source: Source, data: Data) -> Data:
             remedy="Say so under data.features, for instance features: {" + first + ": ignore}.",
         )
     note = f"warm start: scaling and categories are those of {source.name}"
-    return dataclasses.replace(data, encoding=source.encoding, notes=(*data.notes, note))
-
-
-def _columns(encoding: Encoding) -> dict[str, str]:
-    """What each column is, in words."""
-    image = encoding.image
-    return (
-        dict.fromkeys(encoding.numbers, "numeric")
-        | {name: f"date({format_})" for name, format_ in encoding.dates}
-        | {name: "categorical" for name, _ in encoding.words}
-        | ({image.name: f"image of {image.height} × {image.width} × {image.channels} levels"} if image else {})
-    )
+    return data.encoded_by(source.encoding, note)
 
 
 def take_over(source: Source, network: Any, layers: int | None, notes: list[str]) -> list[Any]:
@@ -168,7 +155,7 @@ def _mismatch(theirs: HiddenLayer, ours: HiddenLayer) -> str | None:
 
 
 def freezing(layers: list[Any], trainable: bool) -> Callable[[Any], None]:
-    """A change for `training.train`: whether layers learn, of the network or of its copy on several devices."""
+    """A change for `trainer.Plan.changes`: whether layers learn, of the network or of its copy on several devices."""
     names = {layer.name for layer in layers}
 
     def change(network: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import signal
 import subprocess
 import sys
@@ -30,14 +31,14 @@ def test_these_commands_do_not_import_tensorflow(arguments):
         "import sys, atexit\n"
         "atexit.register(lambda: print('loaded', [m for m in ('tensorflow', 'keras') if m in sys.modules]))\n"
         f"sys.argv = ['mlp-toolkit', *{arguments!r}]\n"
-        "from mlp_toolkit.cli import main\nmain()\n"
+        "from mlp_toolkit.cli.main import main\nmain()\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stdout.endswith("loaded []\n"), done.stderr
 
 
 def test_init_does_not_import_tensorflow(folder, tmp_path):
-    code = "import sys\nfrom mlp_toolkit.cli import main\ntry:\n    main()\n"
+    code = "import sys\nfrom mlp_toolkit.cli.main import main\ntry:\n    main()\n"
     code += "finally:\n    print('tensorflow' in sys.modules)\n"
     arguments = ["init", folder / "people.csv", "--target", "kind", "-O", tmp_path / "r.yaml"]
     done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
@@ -142,7 +143,7 @@ def test_show_prints_a_recipe_with_the_origin_of_every_value(call, folder):
         (["report", "nowhere"], "no such run directory"),
         (["init", "people.csv", "--target", "sort"], "not in the data"),
         (["init", "people.csv", "--target", "kind", "--task", "binry"], "did you mean 'binary'"),
-        (["frobnicate"], "No such command"),
+        (["frobnicate"], "no such command"),
         (["run"], "Missing argument"),
     ],
 )
@@ -188,3 +189,60 @@ def test_recipes_lists_what_ships(call):
     code, out, _ = call("recipes")
     assert code == 0
     assert {"iris", "adult", "diabetes", "yeast"} <= {line.split()[0] for line in out.splitlines()}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["trian", "x.yaml"], "Did you mean `mlp-toolkit run`?"),
+        (["predct"], "Did you mean `mlp-toolkit predict`?"),
+        (["qqqq"], "allowed: run, validate, show"),
+        (["run", "rows.csv"], "`mlp-toolkit init rows.csv --target COLUMN` writes a recipe"),
+        (["show", "rows.parquet"], "this is data, not a recipe"),
+        (["run", "other.yaml"], "Did you mean other.yml?"),
+        (["run", "other"], "Did you mean other.yml?"),
+        (["validate", "other.yml", "-o", "task=classification"], "binary: a column of two classes; multiclass"),
+        (["validate", "other.yml", "-o", "task=binary_classification"], "Write binary."),
+    ],
+)
+def test_what_was_meant_is_guessed_and_said(call, tmp_path, monkeypatch, arguments, told):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "rows.csv").write_text("a,b\n1,2\n")
+    (tmp_path / "other.yml").write_text("task: binary\ndata: {path: rows.csv, target: b}\n")
+    code, out, err = call(*arguments)
+    assert (code, out) == (2, "")
+    assert told in err
+    assert err.startswith("mlp-toolkit: ")
+
+
+def test_init_without_a_target_lists_the_columns(call, folder, tmp_path):
+    code, _, err = call("init", folder / "people.csv", "-O", tmp_path / "r.yaml")
+    assert code == 2
+    assert "which column is to be predicted?" in err
+    assert "kind" in err
+    assert not (tmp_path / "r.yaml").exists()
+
+
+def test_the_version_is_that_of_the_package(call):
+    assert call("--version") == (0, f"mlp-toolkit {importlib.metadata.version('mlp-toolkit')}\n", "")
+
+
+def test_columns_of_the_data_are_kept_beside_the_predictions(call, runs, folder, tmp_path, people):
+    run = runs["binary"].directory
+    arguments = ("predict", run, folder / "people.csv", "-O", tmp_path / "kept.csv")
+    code, _, err = call(*arguments, "--keep", "city,blood", "--keep", "age")
+    assert (code, err) == (0, "")
+    kept = pd.read_csv(tmp_path / "kept.csv", keep_default_na=False)
+    assert list(kept) == ["city", "blood", "age", "label", "probability"]
+    pd.testing.assert_frame_equal(
+        kept[["city", "blood"]], people[["city", "blood"]].fillna("").astype(str), check_dtype=False
+    )
+    for wrong in ("nobody", "city,nobody"):
+        code, _, err = call(*arguments[:-1], tmp_path / "none.csv", "--keep", wrong)
+        assert code == 2
+        assert "--keep: 'nobody' not in the data" in err
+    people.assign(label=1).to_csv(tmp_path / "clash.csv", index=False)
+    code, _, err = call("predict", run, tmp_path / "clash.csv", "-O", tmp_path / "none.csv", "--keep", "label")
+    assert code == 2
+    assert "called as one of the predictions" in err
+    assert not (tmp_path / "none.csv").exists()

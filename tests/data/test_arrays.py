@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlp_toolkit.arrays import Output, check_aligned, features_array, targets_array
+from mlp_toolkit.data.arrays import Output, check_aligned, features_array, targets_array
 from mlp_toolkit.errors import UserError
 
 VALUE = Output((1,), "linear", "mean_squared_error")

@@ -6,8 +6,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlp_toolkit import dataset, recipe, sources, splitting, targets
+from mlp_toolkit.data import dataset, splitting, targets
+from mlp_toolkit.data.columns.numeric import Numeric
+from mlp_toolkit.data.streaming import stream as streaming
 from mlp_toolkit.errors import UserError
+from mlp_toolkit.recipe import resolving, yaml_text
+
+
+def encoded_targets(data, part):
+    """Encoded targets of a part."""
+    return data.target.encode(next(data.pieces(part)).values)
 
 
 @pytest.fixture
@@ -22,8 +30,8 @@ def load(tmp_path):
         values = {"task": task, "seed": seed, "data": {"path": "data.csv", "target": target, **data}}
         if output:
             values["model"] = {"output": output}
-        (tmp_path / "recipe.yaml").write_text(sources.dump(values))
-        return dataset.load(recipe.load(tmp_path / "recipe.yaml").spec)
+        (tmp_path / "recipe.yaml").write_text(yaml_text.dump(values))
+        return dataset.load_dataset(resolving.load_recipe(tmp_path / "recipe.yaml").spec)
 
     return loaded
 
@@ -56,8 +64,9 @@ def test_the_split_is_shuffled_and_belongs_to_the_seed(load):
 def test_each_part_has_each_class_in_proportion(load, task):
     y = ["rare"] * 20 + ["usual"] * 80
     data = load(table(y=y), task, split={"validation": 0.2, "test": 0.2})
+    rare = data.target.classes.index("rare")
     for rows in data.parts.values():
-        assert np.mean(data.values[rows, 0] == 0) == pytest.approx(0.2, abs=0.01)
+        assert np.mean(data.values[rows, 0] == rare) == pytest.approx(0.2, abs=0.01)
 
 
 def test_a_class_of_one_row_is_trained_on(load):
@@ -117,10 +126,10 @@ def test_nothing_is_fitted_to_validation_or_test_rows(load):
 def test_the_encoding_is_that_of_the_training_rows(load):
     data = load(table(y=np.arange(100.0)))
     x = data.frame["x"].astype(float).to_numpy()[data.parts["train"]]
-    assert data.encoding.numbers == ("x",)
-    assert data.encoding.fill[0] == pytest.approx(np.median(x), rel=1e-6)
-    assert data.encoding.center[0] == pytest.approx(x.mean(), rel=1e-5)
-    assert data.encoding.inverse_scale[0] == pytest.approx(1 / x.std(), rel=1e-5)
+    assert data.encoding.parts[0] == Numeric(("x",))
+    assert data.encoding.scaling.fill[0] == pytest.approx(np.median(x), rel=1e-6)
+    assert data.encoding.scaling.center[0] == pytest.approx(x.mean(), rel=1e-5)
+    assert data.encoding.scaling.inverse_scale[0] == pytest.approx(1 / x.std(), rel=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -143,16 +152,67 @@ def test_two_labels_of_any_kind_are_a_binary_target(load, values, classes):
     positive = values.index(max(values, key=float)) if "yes" not in values else values.index("yes")
     assert data.values[:2, 0].tolist() == [int(positive == 0), int(positive == 1)]
     assert f"positive class: {classes[1]!r}" in " ".join(data.notes)
-    assert data.labels("train").dtype == np.float32
+    assert encoded_targets(data, "train").dtype == np.float32
 
 
-def test_spellings_of_one_whole_number_are_one_class(load):
-    data = load(table(y=labels("1", "+1", "1.0", "-1")), "binary")
+SHARES = labels("good", "good", "bad")
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
+    ("values", "given", "classes", "why"),
+    [
+        (SHARES, {}, ("good", "bad"), "the rarer one"),  # the later word would be "good"
+        (SHARES, {"positive": "good"}, ("bad", "good"), ""),
+        (SHARES, {"classes": ["bad", "good"]}, ("bad", "good"), ""),
+        (SHARES, {"classes": ["bad", "good"], "positive": "bad"}, ("good", "bad"), ""),
+        (labels(1, 1, 0), {}, (1, 0), "the rarer one"),
+        (labels(1, 1, 0), {"positive": 1}, (0, 1), ""),
+        (labels(True, True, False), {"positive": True}, ("False", "True"), ""),
+        (labels("good", "bad"), {}, ("bad", "good"), "the rarer one"),  # as many rows of both: the later word
+    ],
+)
+def test_the_rarer_class_is_positive_unless_the_recipe_says_otherwise(tmp_path, values, given, classes, why, stream):
+    table(y=values).to_csv(tmp_path / "data.csv", index=False)
+    recipe = {"task": "binary", "data": {"path": "data.csv", "target": "y", "stream": stream, **given}}
+    (tmp_path / "recipe.yaml").write_text(yaml_text.dump(recipe))
+    spec = resolving.load_recipe(tmp_path / "recipe.yaml").spec
+    data = streaming.open_stream(spec, "recipe", tmp_path) if stream else dataset.load_dataset(spec)
+    assert data.target.classes == classes
+    note = next(note for note in data.notes if note.startswith("positive class"))
+    assert note.startswith(f"positive class: {classes[1]!r} (negative: {classes[0]!r})")
+    assert ("the rarer one" in note) == bool(why)
+
+
+def test_a_positive_class_that_is_none_of_the_classes_is_refused(load):
+    with pytest.raises(UserError, match=r"data\.positive must be one of the two classes") as refused:
+        load(table(y=SHARES), "binary", positive="ugly")
+    assert "'bad'" in str(refused.value)
+    with pytest.raises(UserError, match="for binary only"):
+        load(table(y=labels("a", "b", "c")), "multiclass", positive="a")
+
+
+def test_whole_numbers_are_numbers_however_new_rows_spell_them(load):
+    data = load(table(y=labels("+1", "-1", "+1", "-1")), "binary")
     assert data.target.classes == (-1, 1)
-    assert data.values[:4, 0].tolist() == [1, 1, 1, 0]
+    assert data.values[:4, 0].tolist() == [1, 0, 1, 0]
     np.testing.assert_array_equal(
         targets.known_values(pd.DataFrame({"y": ["+1", "1e0", "-1"]}), data.target), [[1], [1], [0]]
     )
+
+
+@pytest.mark.parametrize("found", [("007", "7", "070"), ("01", "02", "10"), ("1", "+1", "-1")])
+def test_labels_that_are_more_than_numbers_stay_text(load, found):
+    data = load(table(y=labels(*found)), "multiclass")
+    assert data.target.classes == tuple(sorted(found))
+    known = targets.known_values(pd.DataFrame({"y": list(found)}), data.target)[:, 0]
+    assert [data.target.classes[number] for number in known] == list(found)
+
+
+def test_labels_beyond_what_floats_hold_stay_apart(load):
+    exact = [2**53, 2**53 + 1, 2**53 + 2]
+    data = load(table(y=labels(*map(str, exact))), "multiclass")
+    assert data.target.classes == tuple(exact)
 
 
 def test_classes_are_sorted_or_in_the_order_of_the_recipe(load):
@@ -160,7 +220,7 @@ def test_classes_are_sorted_or_in_the_order_of_the_recipe(load):
     sorted_ = load(frame, "multiclass")
     assert sorted_.target.classes == ("a", "b", "c")
     assert sorted_.values[:3, 0].tolist() == [1, 2, 0]
-    assert sorted_.labels("train").dtype == np.int32
+    assert encoded_targets(sorted_, "train").dtype == np.int32
     asked = load(frame, "multiclass", classes=["c", "a", "b"])
     assert asked.target.classes == ("c", "a", "b")
     assert asked.values[:3, 0].tolist() == [2, 0, 1]
@@ -266,8 +326,8 @@ def test_the_recipe_chooses_features_and_their_kinds(load):
     frame = table(y=np.arange(100.0), code=labels(1, 2, 3))
     assert load(frame, features=["code", "x"]).encoding.columns == ["x", "code"]
     data = load(frame, features={"code": "categorical", "x": "ignore"})
-    assert data.encoding.numbers == ()
-    assert dict(data.encoding.words)["code"] == ("1", "2", "3")
+    assert [part.kind for part in data.encoding.parts] == ["categorical"]
+    assert dict(data.encoding.parts[0].vocabularies)["code"] == ("1", "2", "3")
     assert list(data.frame.columns) == ["colour", "code"]
 
 
@@ -284,15 +344,15 @@ def test_the_target_is_scaled_for_its_output_and_back(load, output, expected):
     data = load(table(y=np.arange(100.0)), output=output)
     assert data.target.output == expected
     for part in splitting.PARTS:
-        scaled = data.labels(part)
+        scaled = encoded_targets(data, part)
         back = scaled * data.target.scale + data.target.offset
         np.testing.assert_allclose(back, data.values[data.parts[part]], rtol=1e-5, atol=1e-4)
     if output == "linear":
-        assert data.labels("train").mean() == pytest.approx(0, abs=1e-6)
-        assert data.labels("train").std() == pytest.approx(1, rel=1e-6)
+        assert encoded_targets(data, "train").mean() == pytest.approx(0, abs=1e-6)
+        assert encoded_targets(data, "train").std() == pytest.approx(1, rel=1e-6)
     elif output != "positive":
-        assert data.labels("train").min() >= -1
-        assert data.labels("train").max() <= 1
+        assert encoded_targets(data, "train").min() >= -1
+        assert encoded_targets(data, "train").max() <= 1
 
 
 @pytest.mark.parametrize("output", ["positive", "bounded(0, 1)"])
@@ -314,6 +374,6 @@ def test_the_fingerprint_covers_all_files(load):
 
 def test_a_bundled_data_set_needs_no_file(tmp_path):
     (tmp_path / "iris.yaml").write_text("task: multiclass\ndata: {dataset: iris, target: target}\n")
-    data = dataset.load(recipe.load(tmp_path / "iris.yaml").spec)
+    data = dataset.load_dataset(resolving.load_recipe(tmp_path / "iris.yaml").spec)
     assert data.target.classes == (0, 1, 2)
-    assert len(data.encoding.numbers) == 4
+    assert [len(part.names) for part in data.encoding.parts if part.kind == "numeric"] == [4]

@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlp_toolkit import catalog, dataset, leaks, readers, recipe
-from mlp_toolkit.kinds import infer_kinds
+from mlp_toolkit.data import dataset, leaks
+from mlp_toolkit.data.columns.kinds import infer_kinds
+from mlp_toolkit.data.reading import frames
+from mlp_toolkit.recipe import catalog, resolving
 
 RANDOM = np.random.default_rng(0)
 ROWS = 3_000
@@ -19,8 +21,8 @@ NOISE, OTHER = RANDOM.normal(size=(2, ROWS))
 
 
 def found(column: Any, target: np.ndarray, task: str = "binary") -> list[str]:
-    frame = readers.normalise(pd.DataFrame({"x": column, "noise": OTHER[: len(column)]}))
-    return leaks.found(frame, infer_kinds(frame), target.reshape(len(target), -1), task, ["y"])
+    frame = frames.normalise(pd.DataFrame({"x": column, "noise": OTHER[: len(column)]}))
+    return leaks.leaks_found(frame, infer_kinds(frame), target.reshape(len(target), -1), task, ["y"])
 
 
 def words(numbers: np.ndarray, texts: str) -> np.ndarray:
@@ -87,18 +89,18 @@ def test_random_tables_have_none() -> None:
             frame = pd.DataFrame(random.integers(0, 3, (rows, 10)), columns=[f"c{i}" for i in range(10)])
             frame["rare"] = random.uniform(size=rows) < 0.05
             values = (random.uniform(size=(rows, 1)) < random.choice([0.05, 0.5])).astype(float)
-            frame = readers.normalise(frame)
-            assert leaks.found(frame, infer_kinds(frame), values, "binary", ["y"]) == []
+            frame = frames.normalise(frame)
+            assert leaks.leaks_found(frame, infer_kinds(frame), values, "binary", ["y"]) == []
 
 
 def test_features_that_leak_in_one_way_share_a_sentence() -> None:
-    frame = readers.normalise(pd.DataFrame({f"c{i}": NOISE * (i + 1) for i in range(3)}))
-    (note,) = leaks.found(frame, infer_kinds(frame), NOISE[:, None], "regression", ["y"])
+    frame = frames.normalise(pd.DataFrame({f"c{i}": NOISE * (i + 1) for i in range(3)}))
+    (note,) = leaks.leaks_found(frame, infer_kinds(frame), NOISE[:, None], "regression", ["y"])
     assert note.startswith("'c0', 'c1', 'c2' give the target 'y' away")
     assert "{c0: ignore, c1: ignore, c2: ignore}" in note
 
 
 @pytest.mark.parametrize("name", ["breast_cancer", "iris", "wine", "nursery", "linnerud", "bike_share"])
 def test_the_recipes_that_ship_have_none(name: str) -> None:
-    notes = dataset.load(recipe.load(catalog.recipes()[name]).spec).notes
+    notes = dataset.load_dataset(resolving.load_recipe(catalog.recipes()[name]).spec).notes
     assert not [note for note in notes if "away" in note]

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from sklearn.utils.class_weight import compute_sample_weight
 
+from mlp_toolkit.data.weights import check_sample_weight, class_weights, count_classes, row_weights
 from mlp_toolkit.errors import UserError
-from mlp_toolkit.weights import check_sample_weight, class_weights, count_classes, row_weights
 
 Y = np.array([0, 0, 0, 1, 1, 2])
 LABELS = np.array([[1, 0], [1, 0], [0, 0], [1, 1]], np.float32)

@@ -11,7 +11,7 @@ from sklearn.base import clone
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import mlp_toolkit as mt
-from mlp_toolkit.perceptron import Perceptron
+from mlp_toolkit.estimators.perceptron import Perceptron
 
 SQUARE = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
 AND, XOR = np.array([-1, -1, -1, 1]), np.array([-1, 1, 1, -1])

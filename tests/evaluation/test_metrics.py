@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from mlp_toolkit import catalog
+from mlp_toolkit.data.targets import Target
 from mlp_toolkit.errors import UserError
-from mlp_toolkit.metrics import score
-from mlp_toolkit.targets import Target
+from mlp_toolkit.evaluation.metrics import score
+from mlp_toolkit.recipe import catalog
 
 RANDOM = np.random.default_rng(3)
 

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from mlp_toolkit.errors import UserError
-from mlp_toolkit.model import build_mlp, loss_name
-from mlp_toolkit.optimizers import make_optimizer
-from mlp_toolkit.startup import keras
+from mlp_toolkit.model.backend import keras
+from mlp_toolkit.model.losses import loss_name
+from mlp_toolkit.model.mlp import build_mlp
+from mlp_toolkit.model.optimizers import make_optimizer
 
 LAYERS, LOSSES = keras.layers, keras.losses
 

@@ -13,7 +13,7 @@ from PIL import Image
 from scipy.special import erf, expit
 
 import mlp_toolkit as mt
-from mlp_toolkit.perceptron import Perceptron
+from mlp_toolkit.estimators.perceptron import Perceptron
 
 mpl.use("agg")
 

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 import mlp_toolkit as mt
-from mlp_toolkit import recipe, spec, storage
-from mlp_toolkit.optimizers import make_optimizer
-from mlp_toolkit.schedules import Staged
+from mlp_toolkit.model.optimizers import make_optimizer
+from mlp_toolkit.model.schedules import Staged
+from mlp_toolkit.recipe import resolving, spec
+from mlp_toolkit.storage import inspecting
 
 
 def rates(optimizer, steps):
@@ -54,14 +55,14 @@ def test_a_schedule_trains_compiled_and_goes_on_from_the_file(tmp_path):
         mt.fit(one, x, x[:, 0], epochs=2, batch_size=16, verbose=0)
     for a, b in zip(model.get_weights(), again.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
-    assert storage.inspect(tmp_path / "model.h5")["refused"] == []
+    assert inspecting.inspect(tmp_path / "model.h5")["refused"] == []
 
 
 def load(tmp_path, train, model="{}"):
     (tmp_path / "r.yaml").write_text(
         f"task: binary\ndata: {{dataset: breast_cancer, target: target}}\ntrain: {train}\nmodel: {model}\n"
     )
-    return recipe.load(tmp_path / "r.yaml")
+    return resolving.load_recipe(tmp_path / "r.yaml")
 
 
 def test_a_schedule_is_a_name_or_a_mapping(tmp_path):

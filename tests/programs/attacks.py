@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 import h5py
 import numpy as np
 
-from mlp_toolkit import storage
-from mlp_toolkit.startup import keras
+from mlp_toolkit.model.backend import keras
+from mlp_toolkit.storage import saving
 
 LAYERS = keras.layers
 NOT_RUN = "not run here: "
@@ -49,7 +49,7 @@ def bases(folder: Path) -> None:
     model = keras.Model(inputs, LAYERS.Dense(4, name="out")(hidden), name="base")
     model.compile("adam", "mse", metrics=[keras.metrics.MeanAbsoluteError(name="mae")])
     model.train_on_batch(np.ones((4, 4), "float32"), np.ones((4, 4), "float32"))
-    storage.save(model, folder / "base.h5")
+    saving.save(model, folder / "base.h5")
     model.save(folder / "base.keras")
 
 
@@ -198,7 +198,7 @@ def bytecode(path: Path, marker: Path) -> None:
     model = keras.Sequential([keras.Input((3,)), LAYERS.Lambda(lambda x: x, name="hidden")], name="base")
     model.layers[0].function = names["payload"]
     model.layers[0].function.__name__ = "<lambda>"
-    with storage._quiet_saving():
+    with saving.quiet_keras():
         model.save(path)
 
 
@@ -596,4 +596,4 @@ ATTACKS = [
     Attack("a pickle", KERAS, instead(pickled)),
     Attack("a file that breaks off", H5, truncated),
     Attack("a file that breaks off", KERAS, truncated),
-]  # fmt: skip
+]  # fmt: skip  # as a table, several to a line

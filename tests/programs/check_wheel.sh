@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the wheel from the tree, installs it in an empty environment, and uses it from an empty folder.
 set -euo pipefail
-tree=$(cd "$(dirname "$0")/.." && pwd)
+tree=$(cd "$(dirname "$0")/../.." && pwd)
 builder=$(cd "$tree" && realpath -s "$1")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -1,6 +1,6 @@
 """Bad input in bulk: whatever a recipe, a file or a table holds, the end is a result or one clear message.
 
-A script: `python tests/fuzz_all.py recipes 10000` prints how many cases ended how; likewise `csv`, `parquet`,
+A script: `python tests/programs/fuzz_all.py recipes 10000` prints how many cases ended how; likewise `csv`, `parquet`,
 `npz`, `rows` and `arguments` with a number of cases, and `hostile`, the files and recipes that are large to read.
 """
 
@@ -31,8 +31,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import mlp_toolkit as mt
-from mlp_toolkit import dataset, draft, images, readers, recipe
+from mlp_toolkit.cli import draft
+from mlp_toolkit.data import dataset, roles
+from mlp_toolkit.data.images import pixels
+from mlp_toolkit.data.reading import tables
 from mlp_toolkit.errors import UserError
+from mlp_toolkit.recipe import resolving
 
 SEED = os.environ.get("SEED", "0")
 
@@ -41,9 +45,9 @@ SEED = os.environ.get("SEED", "0")
 
 def read_recipe(file: Path, overrides: list[str]) -> str:
     """What `show` and `validate` do."""
-    resolved = recipe.load(file, dict(recipe.parse_override(text) for text in overrides))
-    dataset.check_header(resolved.spec, file.name)
-    return recipe.explain(resolved)
+    resolved = resolving.load_recipe(file, dict(resolving.parse_override(text) for text in overrides))
+    roles.check_header(resolved.spec, file.name)
+    return resolving.explain(resolved)
 
 
 def damaged_recipes(folder: Path, cases: int, seed: int, tally: Tally) -> None:
@@ -85,12 +89,12 @@ def test_a_hostile_recipe_is_refused_soon(tmp_path, name):
 # Data files
 
 
-def read_table(file: Path) -> readers.Table:
-    table = readers.read(file)
-    assert readers.header(file) == list(table.frame.columns)
+def read_table(file: Path) -> tables.Table:
+    table = tables.read_table(file)
+    assert tables.header(file) == list(table.frame.columns)
     for name, column in table.frame.items():
         numbers = column.dtype.kind in "iuf" if hasattr(column.dtype, "kind") else False
-        assert numbers or images.among(column) or all(isinstance(v, str) for v in column.dropna()), name
+        assert numbers or pixels.among(column) or all(isinstance(v, str) for v in column.dropna()), name
     return table
 
 
@@ -102,7 +106,7 @@ def load_dataset(file: Path, source: fuzz_files.Source, features: str) -> datase
     written = file.with_name("fuzzed.yaml")
     target = list(source.target) if len(source.target) > 1 else repr(source.target[0])
     written.write_text(f"task: {source.task}\ndata: {{path: {file.name}, target: {target}{features}}}\n")
-    return dataset.load(recipe.load(written).spec)
+    return dataset.load_dataset(resolving.load_recipe(written).spec)
 
 
 def drafted_recipe(file: Path, target: str) -> dataset.Dataset:
@@ -110,7 +114,7 @@ def drafted_recipe(file: Path, target: str) -> dataset.Dataset:
     text, _ = write_recipe(file, target)
     written = file.with_name("drafted.yaml")
     written.write_text(text, "utf-8")
-    return dataset.load(recipe.load(written).spec)
+    return dataset.load_dataset(resolving.load_recipe(written).spec)
 
 
 def damaged_files(
@@ -154,8 +158,8 @@ QUICK |= {"packed twice.csv.gz", "a text a million times.parquet", "a long text 
 def hostile_file(folder: Path, name: str, tally: Tally) -> None:
     file = folder / name
     file.write_bytes(fuzz_files.HOSTILE[name]())
-    tally.case(f"{name} header", lambda: readers.header(file))
-    tally.case(f"{name} read", lambda: readers.read(file) and None)
+    tally.case(f"{name} header", lambda: tables.header(file))
+    tally.case(f"{name} read", lambda: tables.read_table(file) and None)
     tally.case(f"{name} init", lambda: write_recipe(file, "y") and None)
     source = fuzz_files.Source(name, pd.DataFrame(), ("y",), "binary")
     tally.case(f"{name} load", lambda: load_dataset(file, source, "") and None)
@@ -227,7 +231,7 @@ WORDS = [
     *("iris", "iri", "binary.yaml", "people.csv", "runs/binary", "runs/binary/model.h5", "runs/none", "out.csv", "out.txt"),
     *(".", "..", "", " ", "/", "/dev/null", "/proc/self/mem", "\N{PILE OF POO}", "a" * 5000, "no/such/folder/x.csv", "~", "*"),
     *("kind", "kind,age", "age", "binary", "regression", "nothing", "1", "-1", "%s", "{}", "\ud800", "people.csv.yaml"),
-]  # fmt: skip
+]  # fmt: skip  # as a table, several to a line
 TRAINS = ("run", "lr-find", "tune", "serve")
 
 

@@ -20,7 +20,8 @@ import pandas as pd
 import pyarrow as pa
 from pyarrow import parquet
 
-from mlp_toolkit import readers, recipe
+from mlp_toolkit.data.reading import tables
+from mlp_toolkit.recipe import resolving
 
 ROWS = 200
 CELLS = [
@@ -143,9 +144,9 @@ def sources() -> tuple[Source, ...]:
     """The tables of the shipped recipes, images aside."""
     found = []
     for name in ("adult", "bike_share", "credit_default", "nursery", "yeast", "iris", "linnerud", "diabetes"):
-        spec = recipe.load(name).spec
+        spec = resolving.load_recipe(name).spec
         data = spec.data
-        table = readers.read(data.path) if data.path else readers.read_dataset(str(data.dataset))
+        table = tables.read_table(data.path) if data.path else tables.read_dataset(str(data.dataset))
         rows = table.frame.sample(min(ROWS, len(table.frame)), random_state=0).reset_index(drop=True)
         columns = [*rows.columns[:30], *(column for column in data.targets if column not in rows.columns[:30])]
         found.append(Source(name, rows[columns], tuple(data.targets), spec.task))
@@ -437,7 +438,7 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
     "pickles.npz": lambda: _npz(x=npy("(1,)", "|O", b"cos\nsystem\n(S'touch pwned'\ntR.")),
     "no array.npz": lambda: _npz_of("note.txt"),
     "a file in a file.npz": _nested_zip,
-}  # fmt: skip
+}  # fmt: skip  # as a table, several to a line
 
 
 def _big_npz() -> bytes:

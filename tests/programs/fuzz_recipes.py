@@ -12,7 +12,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from mlp_toolkit import catalog, spec
+from mlp_toolkit.recipe import catalog, spec
 
 SIGNS = [*":-?&*!|>'\"%@`{}[],#<~=. \t\n\r\0", "\ufeff", "\x85", "\u2028", "\ud7ff", "\x1b[31m", "\N{PILE OF POO}"]
 PIECES = [
@@ -83,7 +83,7 @@ VALUES: list[Any] = [
     *({"name": None}, {"name": "adam"}, {"name": []}, {1: 2}, {None: 1}, {True: 0.5}, {0.5: 1}, {"from": "data"}),
     *(datetime.date(2001, 1, 1), datetime.datetime(1, 1, 1, 1)),
     *(b"\xff\0", {"a", "b"}, {"validation": 0.9, "test": 0.9}),
-]  # fmt: skip
+]  # fmt: skip  # as a table, several to a line
 HOSTILE: dict[str, str | bytes] = {
     "aliases of aliases": "a0: &a0 [x, x]\n" + "".join(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]\n" for i in range(1, 60)),
     "merged merges": "a0: &a0 {x: 1}\n"

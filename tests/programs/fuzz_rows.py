@@ -22,7 +22,7 @@ ODD: list[Any] = [
     *(np.float16(1), np.float32(1), np.int8(1), np.bool_(True), np.str_("x"), np.datetime64("2024-01-01"), np.timedelta64(1)),
     *(datetime.date(2024, 1, 1), datetime.datetime(1, 1, 1), datetime.time(1), datetime.timedelta(1), pd.Timestamp("2024")),
     *(pd.Interval(0, 1), pd.Period("2024"), pd.Timedelta("1D"), pd.Timestamp("2024", tz="Europe/Vienna"), np.void(b"a"), ...),
-]  # fmt: skip
+]  # fmt: skip  # as a table, several to a line
 DTYPES = [
     *("float16", "float32", "float64", "longdouble", ">f8", "int8", "uint64", ">i4", "bool", "complex128", "object", "str"),
     *("Int64", "UInt8", "Float32", "boolean", "string", "category", "datetime64[ns]", "datetime64[s]", "timedelta64[ns]"),
@@ -30,7 +30,7 @@ DTYPES = [
     *(pd.ArrowDtype(kind) for kind in (pa.float64(), pa.int32(), pa.string(), pa.bool_(), pa.timestamp("us"), pa.date32())),
     *(pd.ArrowDtype(kind) for kind in (pa.decimal128(9, 2), pa.list_(pa.int64()), pa.null(), pa.binary(), pa.float16())),
     *(pd.ArrowDtype(kind) for kind in (pa.dictionary(pa.int8(), pa.string()), pa.duration("s"), pa.time64("us"))),
-]  # fmt: skip
+]  # fmt: skip  # as a table, several to a line
 
 
 def damaged(people: pd.DataFrame, random: Random) -> Any:

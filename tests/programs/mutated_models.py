@@ -1,6 +1,6 @@
 """Model files with bytes, attributes and settings changed at random: refused in plain words, or they predict.
 
-`python tests/mutated_models.py 10000` counts the outcomes of so many files; a second number is the first seed.
+`python tests/programs/mutated_models.py 10000` counts the outcomes of so many files; a second number is the first seed.
 Every file is opened in a process that may die of it: then the file counts as a failure, by its seed.
 """
 
@@ -53,8 +53,9 @@ ODD = [
 
 def originals(folder):
     """A small network with every encoding layer, as .h5 and as .keras."""
-    from mlp_toolkit import calibration, layers, storage
-    from mlp_toolkit.startup import keras
+    from mlp_toolkit.model.backend import keras
+    from mlp_toolkit.model.layers import calibration, categorical, date, numeric, target
+    from mlp_toolkit.storage import saving
 
     keras.utils.set_random_seed(0)
     columns = {
@@ -62,22 +63,22 @@ def originals(folder):
         "when": keras.Input((1,), name="when", dtype="string"),
         "blood": keras.Input((1,), name="blood", dtype="string"),
     }
-    dates = layers.DateParts(["when"], ["%Y-%m-%d"], name="date_parts")(columns["when"])
+    dates = date.DateParts(["when"], ["%Y-%m-%d"], name="date_parts")(columns["when"])
     both = keras.layers.Concatenate(name="all_numbers")([columns["size"], dates])
     names = ["size", *(f"when {part}" for part in "abcdef")]
-    numbers = layers.Numbers(names[:1], [1.0] * 7, [0.5] * 7, [0.01] * 7, [0], name="numbers")(both)
-    words = layers.OneHot(["blood"], [["A", "B", ""]], name="one_hot")(columns["blood"])
+    numbers = numeric.Numbers(names[:1], [1.0] * 7, [0.5] * 7, [0.01] * 7, [0], name="numbers")(both)
+    words = categorical.OneHot(["blood"], [["A", "B", ""]], name="one_hot")(columns["blood"])
     x = keras.layers.Concatenate(name="encoded")([numbers, words])
     x = keras.layers.Dense(5, "relu", name="hidden_1")(x)
     x = keras.layers.BatchNormalization(name="norm")(x)
     x = keras.layers.Dropout(0.2, seed=1, name="drop")(x)
     x = keras.layers.Dense(3, "softmax", name="output")(x)
     x = calibration.Calibration(1.1, [0.1, 0.0, -0.1], True, name="calibration")(x)
-    x = layers.Target("multiclass", ["city"], ["Graz", "Linz", "Wien"], name="target")(x)
+    x = target.Target("multiclass", ["city"], ["Graz", "Linz", "Wien"], name="target")(x)
     model = keras.Model(columns, x, name="model")
     model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
     model.optimizer.build(model.trainable_variables)
-    storage.save(model, folder / "model.h5")
+    saving.save(model, folder / "model.h5")
     model.save(folder / "model.keras")
 
 
@@ -227,7 +228,7 @@ def work(folder, seeds):
     import warnings
 
     import mlp_toolkit as mt
-    from mlp_toolkit.startup import keras
+    from mlp_toolkit.model.backend import keras
 
     warnings.simplefilter("ignore")
     h5, archive = (folder / "model.h5").read_bytes(), (folder / "model.keras").read_bytes()
@@ -293,18 +294,28 @@ def outcomes(first, count):
 
 
 def watched(folder, seeds):
-    """The results of one process; of the file that ended it, that it did."""
+    """The results of one process; of the file that ended it, that it did.
+
+    Raises:
+        RuntimeError: The process ended before its first file; with what it said.
+    """
     import select
 
     command = [sys.executable, __file__, "work", str(folder), json.dumps(seeds)]
     found, current = {}, None
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+    with (
+        tempfile.TemporaryFile("w+") as said,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said, text=True) as process,
+    ):
         while True:
             # Keras itself takes seconds to be imported.
             ready, _, _ = select.select([process.stdout], [], [], 120 if current is None else 6 * SECONDS)
             line = process.stdout.readline() if ready else ""
             if not line:
                 process.kill()
+                if current is None:
+                    said.seek(0)
+                    raise RuntimeError(f"the process that reads the files did not start:\n{said.read()}")
                 break
             if line.startswith("begin "):
                 current = int(line.split()[1])

@@ -6,7 +6,7 @@ import inspect
 
 import pytest
 
-from mlp_toolkit import catalog, spec
+from mlp_toolkit.recipe import catalog, spec
 
 TASKS = ("regression", "binary", "multilabel", "multiclass")
 LOSSES = {

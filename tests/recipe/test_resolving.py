@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from mlp_toolkit import catalog, recipe, sources
 from mlp_toolkit.errors import UserError
+from mlp_toolkit.recipe import catalog, resolving, yaml_text
 
 SMALL = "task: binary\ndata:\n  path: a.csv\n  target: y\n"
 
@@ -31,7 +31,7 @@ def write(tmp_path):
 @pytest.fixture
 def load(write):
     def load(text, overrides=None):
-        return recipe.load(write(text), overrides)
+        return resolving.load_recipe(write(text), overrides)
 
     return load
 
@@ -199,7 +199,7 @@ def test_a_column_replaces_the_shares_of_the_split(load):
 def test_columns_named_replace_columns_named(write):
     write(SMALL + "  features: {a: numeric}\n", "parent.yaml")
     child = write("extends: parent.yaml\ndata: {features: {b: numeric}}\n")
-    assert recipe.load(child).spec.data.features == {"b": "numeric"}
+    assert resolving.load_recipe(child).spec.data.features == {"b": "numeric"}
 
 
 def test_the_number_of_layers_alone_keeps_the_neurons(load):
@@ -313,7 +313,7 @@ def test_a_recipe_builds_on_others_and_wins(write):
     write(SMALL + "seed: 1\ntrain: {epochs: 1, batch_size: 1, device: cpu}\n", "far/grand.yaml")
     write("extends: far/grand.yaml\ntrain: {epochs: 2, batch_size: 2}\n", "parent.yaml")
     child = write("extends: parent.yaml\ntrain: {epochs: 3}\n", "child.yaml")
-    resolved = recipe.load(child, {"train.device": "gpu"})
+    resolved = resolving.load_recipe(child, {"train.device": "gpu"})
     assert resolved.spec.seed == 1
     assert (resolved.spec.train.batch_size, resolved.spec.train.epochs, resolved.spec.train.device) == (2, 3, "gpu")
     assert "grand.yaml:" in resolved.origins[("seed",)].place
@@ -324,7 +324,7 @@ def test_a_recipe_builds_on_others_and_wins(write):
 def test_a_file_is_relative_to_the_recipe_that_names_it(write, tmp_path):
     write(SMALL, "far/parent.yaml")
     child = write("extends: far/parent.yaml\ndata: {test_path: t.csv, split: {validation: v.csv, test: 0.2}}\n")
-    data = recipe.load(child).spec.data
+    data = resolving.load_recipe(child).spec.data
     assert data.path == str(tmp_path / "far" / "a.csv")
     assert data.test_path == str(tmp_path / "t.csv")
     assert data.split.validation == str(tmp_path / "v.csv")
@@ -332,7 +332,7 @@ def test_a_file_is_relative_to_the_recipe_that_names_it(write, tmp_path):
 
 def test_an_extended_recipe_also_wins_over_the_preset(write):
     write(SMALL + "model: {activation: tanh}\n", "parent.yaml")
-    assert recipe.load(write("extends: parent.yaml\npreset: deep\n")).spec.model.activation.name == "tanh"
+    assert resolving.load_recipe(write("extends: parent.yaml\npreset: deep\n")).spec.model.activation.name == "tanh"
 
 
 @pytest.mark.parametrize("others", [{"r.yaml": "r.yaml"}, {"r.yaml": "b.yaml", "b.yaml": "./sub/../r.yaml"}])
@@ -340,7 +340,7 @@ def test_recipes_in_a_circle_are_refused(write, others):
     for name, parent in others.items():
         write(f"extends: {parent}\n", name)
     with pytest.raises(UserError, match="in a circle"):
-        recipe.load(write(f"extends: {others['r.yaml']}\n", "r.yaml"))
+        resolving.load_recipe(write(f"extends: {others['r.yaml']}\n", "r.yaml"))
 
 
 @pytest.mark.parametrize("parent", ["none.yaml", "a" * 300 + ".yaml", r'"\0"', r'"\ud800"', ".", "loop.yaml"])
@@ -357,13 +357,13 @@ def test_extends_is_the_name_of_a_file(refused, parent):
 def test_a_mistake_is_placed_in_the_recipe_that_made_it(write):
     write(SMALL + "train: {epochs: 0}\n", "parent.yaml")
     with pytest.raises(UserError, match=r"parent\.yaml:5:9: train\.epochs"):
-        recipe.load(write("extends: parent.yaml\ntrain: {batch_size: 8}\n"))
+        resolving.load_recipe(write("extends: parent.yaml\ntrain: {batch_size: 8}\n"))
 
 
 @pytest.mark.parametrize("form", ["values:\n  train: {epochs: 3}\n", "train: {epochs: 3}\n"])
 def test_a_preset_may_be_a_file_beside_the_recipe(write, form):
     write(form, "mine.yaml")
-    resolved = recipe.load(write(SMALL + "preset: mine.yaml\n"))
+    resolved = resolving.load_recipe(write(SMALL + "preset: mine.yaml\n"))
     assert resolved.spec.train.epochs == 3
     assert origin(resolved, "train.epochs") == "preset"
 
@@ -371,14 +371,14 @@ def test_a_preset_may_be_a_file_beside_the_recipe(write, form):
 def test_a_mistake_in_a_preset_file_is_placed_there(write):
     write("source: me\nvalues:\n  train: {epochs: zero}\n", "mine.yaml")
     with pytest.raises(UserError, match=r"mine\.yaml:3:11: train\.epochs"):
-        recipe.load(write(SMALL + "preset: mine.yaml\n"))
+        resolving.load_recipe(write(SMALL + "preset: mine.yaml\n"))
 
 
 @pytest.mark.parametrize("key", ["task: binary", "name: n", "preset: deep", "extends: other.yaml"])
 def test_a_preset_does_not_say_what_belongs_to_one_recipe(write, key):
     write(f"{key}\n", "mine.yaml")
     with pytest.raises(UserError, match=r"mine\.yaml:1:1: a preset is for many recipes"):
-        recipe.load(write(SMALL + "preset: mine.yaml\n"))
+        resolving.load_recipe(write(SMALL + "preset: mine.yaml\n"))
 
 
 @pytest.mark.parametrize("preset", ["none.yaml", "a" * 300 + ".yaml", r'"\0.yaml"'])
@@ -412,18 +412,18 @@ def test_an_unknown_preset_gets_the_nearest_name(refused):
     ],
 )
 def test_an_override_is_key_and_yaml_value(text, expected):
-    assert recipe.parse_override(text) == expected
+    assert resolving.parse_override(text) == expected
 
 
 @pytest.mark.parametrize("text", ["", "train.epochs", "=5", " =5"])
 def test_an_override_needs_key_and_value(text):
     with pytest.raises(UserError, match="an override is KEY=VALUE"):
-        recipe.parse_override(text)
+        resolving.parse_override(text)
 
 
 def test_an_override_that_is_no_yaml_names_its_key():
     with pytest.raises(UserError, match=r"-o model\.hidden:1:.*not valid YAML"):
-        recipe.parse_override("model.hidden=[32,")
+        resolving.parse_override("model.hidden=[32,")
 
 
 def test_a_wrong_override_names_itself_as_the_place(refused):
@@ -681,19 +681,19 @@ def test_thousands_of_columns_are_no_problem(load):
 
 def test_a_folder_is_no_recipe(tmp_path):
     with pytest.raises(UserError, match="a recipe is a YAML file"):
-        recipe.load(tmp_path)
+        resolving.load_recipe(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["no such", "a" * 5000, "\0", "\ud800", "x\ny"])
 def test_a_file_that_is_not_there_is_said_on_one_line(name):
     with pytest.raises(UserError) as caught:
-        recipe.load(name)
+        resolving.load_recipe(name)
     assert all(line.isprintable() for line in str(caught.value).splitlines())
 
 
 @pytest.mark.parametrize("name", sorted(catalog.recipes()))
 def test_a_shipped_recipe_is_found_by_its_name(name):
-    assert recipe.load(name).path == catalog.recipes()[name]
+    assert resolving.load_recipe(name).path == catalog.recipes()[name]
 
 
 # There and back
@@ -711,16 +711,16 @@ def test_a_shipped_recipe_is_found_by_its_name(name):
     ],
 )
 def test_a_resolved_recipe_written_down_resolves_to_the_same_values(write, more):
-    first = recipe.load(write(SMALL + more))
-    again = recipe.load(write(sources.dump(first.values), "elsewhere/recipe.yaml"))
+    first = resolving.load_recipe(write(SMALL + more))
+    again = resolving.load_recipe(write(yaml_text.dump(first.values), "elsewhere/recipe.yaml"))
     assert again.values == first.values
     assert again.spec == first.spec
 
 
 def test_known_classes_survive_being_written_down(write):
     text = SMALL + "  classes: ['no', yes, '1', null-ish]\n  features: {'1.0': numeric, 'a: b': date(%d/%m/%Y)}\n"
-    first = recipe.load(write(text))
-    again = recipe.load(write(sources.dump(first.values), "elsewhere/recipe.yaml"))
+    first = resolving.load_recipe(write(text))
+    again = resolving.load_recipe(write(yaml_text.dump(first.values), "elsewhere/recipe.yaml"))
     assert again.spec == first.spec
     assert again.spec.data.classes == ["no", "yes", "1", "null-ish"]
 
@@ -737,10 +737,10 @@ def test_any_column_name_and_number_survives_being_written_down(tmp_path, column
         "data": {"dataset": "iris", "target": columns, "features": dict.fromkeys(columns, "numeric")},
         "train": {"optimizer": {"name": "sgd", "learning_rate": rate}},
     }
-    file.write_text(sources.dump(values), "utf-8")
-    first = recipe.load(file)
-    file.write_text(sources.dump(first.values), "utf-8")
-    assert recipe.load(file).spec == first.spec
+    file.write_text(yaml_text.dump(values), "utf-8")
+    first = resolving.load_recipe(file)
+    file.write_text(yaml_text.dump(first.values), "utf-8")
+    assert resolving.load_recipe(file).spec == first.spec
     assert first.spec.data.target == columns
     assert first.spec.train.optimizer.learning_rate == rate
 
@@ -818,12 +818,12 @@ def check_bytes(folder, content):
     file = folder / "r.yaml"
     file.write_bytes(content)
     try:
-        resolved = recipe.load(file)
+        resolved = resolving.load_recipe(file)
     except UserError as error:
         check_message(error)
     else:
-        file.write_text(sources.dump(resolved.values), "utf-8")
-        assert recipe.load(file).spec == resolved.spec
+        file.write_text(yaml_text.dump(resolved.values), "utf-8")
+        assert resolving.load_recipe(file).spec == resolved.spec
 
 
 def check_values(folder, values):
@@ -894,7 +894,7 @@ def test_any_override_is_taken_or_a_user_error(tmp_path, overrides):
     file = tmp_path / "r.yaml"
     file.write_text(SMALL)
     try:
-        recipe.load(file, overrides)
+        resolving.load_recipe(file, overrides)
     except UserError as error:
         check_message(error)
 
@@ -903,6 +903,15 @@ def test_any_override_is_taken_or_a_user_error(tmp_path, overrides):
 @given(text=st.text())
 def test_any_override_text_is_taken_or_a_user_error(text):
     try:
-        recipe.parse_override(text)
+        resolving.parse_override(text)
     except UserError as error:
         check_message(error)
+
+
+@pytest.mark.parametrize("word", ["No", "yes", "on", "OFF", "y", "N", "true", "null", "1", "plain"])
+def test_words_come_back_as_words_by_older_readers_of_yaml_too(word):
+    text = yaml_text.dump({"classes": [word]})
+    assert YAML(typ="safe", pure=True).load(text) == {"classes": [word]}
+    older = YAML(typ="safe", pure=True)
+    older.version = (1, 1)
+    assert older.load(text) == {"classes": [word]}

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 from pydantic_core import PydanticCustomError, PydanticUndefined
 
-from mlp_toolkit import spec, words
+from mlp_toolkit.recipe import known_names, spec
 
 MODEL = {
     "hidden": [64, 64],
@@ -26,7 +26,7 @@ def model(**changes):
     return spec.Model.model_validate({**MODEL, **changes})
 
 
-@pytest.mark.parametrize("part", [spec.Recipe, spec.Data, spec.Model, spec.Train, spec.Split, spec.Layers])
+@pytest.mark.parametrize("part", [spec.Recipe, spec.Data, spec.Model, spec.Train, spec.Shares, spec.Layers])
 def test_no_default_value_hides_among_the_types(part):
     assert all(field.default is PydanticUndefined for field in part.model_fields.values())
 
@@ -44,7 +44,7 @@ def test_no_default_value_hides_among_the_types(part):
     ],
 )
 def test_bounds_are_read_from_their_text(text, bounds):
-    assert words.parse_bounds(text) == bounds
+    assert known_names.parse_bounds(text) == bounds
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_bounds_are_read_from_their_text(text, bounds):
 )
 def test_bounds_are_two_finite_numbers_the_lower_first(text):
     with pytest.raises(ValueError, match=r"two finite numbers|could not convert"):
-        words.parse_bounds(text)
+        known_names.parse_bounds(text)
     with pytest.raises(ValidationError):
         model(output=text)
 
@@ -78,13 +78,13 @@ def test_outputs_of_the_contract_are_taken(output):
     ],
 )
 def test_a_loss_goes_by_name_alias_or_class_name(task, written, full):
-    assert words.loss_name(task, written) == full
+    assert known_names.full_loss_name(task, written) == full
 
 
 @pytest.mark.parametrize(("task", "loss"), [("regression", "binary_crossentropy"), ("binary", "mse"), ("binary", "?")])
 def test_a_loss_of_another_task_is_refused(task, loss):
     with pytest.raises(PydanticCustomError, match=f"not a loss for {task}"):
-        words.loss_name(task, loss)
+        known_names.full_loss_name(task, loss)
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_a_loss_of_another_task_is_refused(task, loss):
 )
 def test_categorical_cross_entropy_with_one_output_neuron_is_refused_with_the_reason(loss):
     with pytest.raises(PydanticCustomError, match="nothing is learnt"):
-        words.loss_name("binary", loss)
+        known_names.full_loss_name("binary", loss)
 
 
 def test_equal_layers_are_short_for_a_list():

@@ -14,8 +14,8 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import RECIPES, python
 from sklearn import metrics
+from support import RECIPES, python
 
 import mlp_toolkit as mt
 
@@ -199,3 +199,13 @@ def _weights(path):
             lambda name, item: found.update({name: item[()].tobytes()}) if isinstance(item, h5py.Dataset) else None
         )
     return found
+
+
+def test_the_recipe_of_a_run_with_listed_features_repeats_and_resumes_it(tmp_path):
+    settings = {"train.epochs": 2, "model.hidden": [4], "data.features": ["mean radius", "mean area"]}
+    first = mt.run("breast_cancer", settings, out=tmp_path / "first", verbose=0)
+    again = mt.run(tmp_path / "first" / "recipe.yaml", out=tmp_path / "again", verbose=0)
+    assert again.metrics["test"] == first.metrics["test"]
+    (tmp_path / "first" / "metrics.json").unlink()
+    gone_on = mt.run(tmp_path / "first" / "recipe.yaml", out=tmp_path / "first", resume=True, verbose=0)
+    assert gone_on.metrics["test"] == first.metrics["test"]

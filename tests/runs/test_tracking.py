@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 import mlp_toolkit as mt
-from mlp_toolkit import checkpoint, tracking
+from mlp_toolkit.runs import checkpoint, tracking
 
 
 def test_tensorboard_reads_every_epoch(folder, tmp_path):

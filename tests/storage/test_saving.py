@@ -17,18 +17,17 @@ import h5py
 import numpy as np
 import pytest
 
-from mlp_toolkit import state_files, storage
 from mlp_toolkit.errors import UserError
-from mlp_toolkit.model import build_mlp
-from mlp_toolkit.startup import keras
+from mlp_toolkit.model.backend import keras
+from mlp_toolkit.model.mlp import build_mlp
+from mlp_toolkit.storage import array_files, inspecting, loading, saving
 
 LAYERS = keras.layers
-OPTIMIZERS = ["sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "nadam", "adamw", "lion", "muon"]
 STEPS_BEFORE, STEPS_AFTER = 3, 3
 
 GO_ON = """
 import pickle, sys
-from mlp_toolkit import storage
+import mlp_toolkit as storage
 folder, names, x, y, steps = pickle.load(open(sys.argv[1], "rb"))
 losses = {}
 for name in names:
@@ -40,8 +39,8 @@ pickle.dump(losses, open(sys.argv[2], "wb"))
 SAVE_AND_DIE = """
 import os, signal, sys
 import h5py
-from mlp_toolkit import storage
-from mlp_toolkit.startup import keras
+import mlp_toolkit as storage
+from mlp_toolkit.model.backend import keras
 where, path = sys.argv[1:]
 model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
 def die(*args, **kwargs):
@@ -109,16 +108,13 @@ def changed(path: Path, change: Callable[[h5py.File], None]) -> Path:
 def saved(tmp_path: Path) -> Path:
     model = small()
     step(model)
-    storage.save(model, tmp_path / "saved.h5")
+    saving.save(model, tmp_path / "saved.h5")
     return tmp_path / "saved.h5"
 
 
 def test_training_goes_on_in_a_new_process_bit_for_bit(tmp_path: Path) -> None:
     x, y = batch()
-    models = {
-        name: build_mlp("regression", n_features=3, hidden=[6, 4], dropout=0.3, optimizer=name, loss="mse", seed=1)
-        for name in OPTIMIZERS
-    }
+    models = {}  # every optimizer by its name: tests/whole/test_going_on.py
     models["batch_norm"] = build_mlp("regression", n_features=3, hidden=[6], batch_norm=True, dropout=0.3, seed=1)
     models["schedule"] = small(optimizer=keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(0.1, 10)))
     models["averaged"] = small(optimizer=keras.optimizers.SGD(0.1, use_ema=True))
@@ -129,7 +125,7 @@ def test_training_goes_on_in_a_new_process_bit_for_bit(tmp_path: Path) -> None:
     for name, model in models.items():
         for _ in range(STEPS_BEFORE):
             model.train_on_batch(x, y)
-        storage.save(model, tmp_path / f"{name}.h5")
+        saving.save(model, tmp_path / f"{name}.h5")
         expected[name] = [float(model.train_on_batch(x, y, return_dict=True)["loss"]).hex() for _ in range(STEPS_AFTER)]
     task, answer = tmp_path / "task.pickle", tmp_path / "answer.pickle"
     task.write_bytes(pickle.dumps((tmp_path, list(models), x, y, STEPS_AFTER)))
@@ -143,7 +139,7 @@ def test_a_process_killed_while_saving_leaves_the_old_file_whole(saved: Path, wh
     done = subprocess.run([sys.executable, "-c", SAVE_AND_DIE, where, str(saved)], capture_output=True, check=False)
     assert done.returncode == -signal.SIGKILL, done.stderr
     assert saved.read_bytes() == before
-    storage.load(saved)
+    loading.load(saved)
 
 
 def test_an_error_while_saving_leaves_the_old_file_and_nothing_else(
@@ -156,7 +152,7 @@ def test_an_error_while_saving_leaves_the_old_file_and_nothing_else(
 
     monkeypatch.setattr(h5py.Group, "create_dataset", full)
     with pytest.raises(OSError, match="No space"):
-        storage.save(small(), saved)
+        saving.save(small(), saved)
     assert saved.read_bytes() == before
     assert list(saved.parent.iterdir()) == [saved]
 
@@ -165,8 +161,8 @@ def test_predictions_and_compile_arguments_are_the_same_after_loading(tmp_path: 
     metrics = [keras.metrics.AUC(name="area"), "accuracy"]
     model = small(loss=keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=0.1), metrics=metrics)
     arguments = model.get_compile_config()
-    storage.save(model, tmp_path / "a.h5")
-    again = storage.load(tmp_path / "a.h5")
+    saving.save(model, tmp_path / "a.h5")
+    again = loading.load(tmp_path / "a.h5")
     x, _ = batch()
     np.testing.assert_array_equal(model(x), again(x))
     assert again.get_compile_config() == arguments
@@ -180,15 +176,15 @@ def test_predictions_and_compile_arguments_are_the_same_after_loading(tmp_path: 
 def test_losses_of_every_form_are_loaded_again(tmp_path: Path, loss: Any) -> None:
     model = small(loss=loss, metrics=["mae"])
     step(model)
-    storage.save(model, tmp_path / "a.h5")
-    assert step(storage.load(tmp_path / "a.h5")) == step(model)
+    saving.save(model, tmp_path / "a.h5")
+    assert step(loading.load(tmp_path / "a.h5")) == step(model)
 
 
 def test_registered_layers_are_loaded_again(tmp_path: Path) -> None:
     model = keras.Sequential([keras.Input((3,)), Doubled(), LAYERS.Dense(1)])
-    storage.save(model, tmp_path / "a.h5")
+    saving.save(model, tmp_path / "a.h5")
     x, _ = batch()
-    again = storage.load(tmp_path / "a.h5")
+    again = loading.load(tmp_path / "a.h5")
     np.testing.assert_array_equal(model(x), again(x))
     assert not again.compiled
 
@@ -199,15 +195,15 @@ def test_a_file_that_keras_wrote_goes_on_too(tmp_path: Path, trained: bool) -> N
     model.compile("adam", "mse", metrics=["mae"])
     if trained:
         step(model)
-    with storage._quiet_saving():
+    with saving.quiet_keras():
         model.save(tmp_path / "keras.h5")
-    again = storage.load(tmp_path / "keras.h5")
+    again = loading.load(tmp_path / "keras.h5")
     assert [step(again) for _ in range(3)] == [step(model) for _ in range(3)]
 
 
 def test_keras_loads_our_file(saved: Path) -> None:
-    ours = storage.load(saved)
-    with storage._quiet_saving():
+    ours = loading.load(saved)
+    with saving.quiet_keras():
         theirs = keras.models.load_model(saved)
     x, _ = batch()
     np.testing.assert_array_equal(ours(x), theirs(x))
@@ -218,7 +214,7 @@ def test_a_file_of_keras_2_predicts_and_says_that_it_is_not_compiled(
     saved: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     x, _ = batch()
-    expected = np.array(storage.load(saved)(x))
+    expected = np.array(loading.load(saved)(x))
 
     def age(file: h5py.File) -> None:
         del file["mlp_toolkit"]
@@ -231,14 +227,14 @@ def test_a_file_of_keras_2_predicts_and_says_that_it_is_not_compiled(
         file.attrs["training_config"] = json.dumps(config)
 
     with caplog.at_level(logging.WARNING):
-        model = storage.load(changed(saved, age))
+        model = loading.load(changed(saved, age))
     assert not model.compiled
     assert "compile it before training" in caplog.text
     np.testing.assert_array_equal(model(x), expected)
 
 
 def test_inspect_tells_what_a_file_holds_without_building_it(saved: Path) -> None:
-    found = storage.inspect(saved)
+    found = inspecting.inspect(saved)
     assert found["parameters"] == (3 * 4 + 4) + (4 * 1 + 1)
     assert [layer["class"] for layer in found["layers"]] == ["InputLayer", "Dense", "Dropout", "Dense"]
     assert (found["loss"], found["optimizer"], found["refused"]) == ("mean_squared_error", "Adam", [])
@@ -247,8 +243,8 @@ def test_inspect_tells_what_a_file_holds_without_building_it(saved: Path) -> Non
 
 def test_state_is_written_and_read_back(tmp_path: Path) -> None:
     values = [np.float32([1, 2]), np.int64(7), np.zeros((0, 3))]
-    state_files.write(tmp_path / "s.h5", {"now": values, "best": []}, {"epochs": 3})
-    arrays, info = state_files.read(tmp_path / "s.h5")
+    array_files.write_arrays(tmp_path / "s.h5", {"now": values, "best": []}, {"epochs": 3})
+    arrays, info = array_files.read_arrays(tmp_path / "s.h5")
     assert info == {"epochs": 3}
     assert arrays["best"] == []
     for value, again in zip(values, arrays["now"], strict=True):
@@ -258,15 +254,15 @@ def test_state_is_written_and_read_back(tmp_path: Path) -> None:
 
 def lambda_model(path: Path) -> None:
     model = keras.Sequential([keras.Input((3,)), LAYERS.Lambda(lambda x: x)])
-    with storage._quiet_saving():
+    with saving.quiet_keras():
         model.save(path)
 
 
 def test_a_lambda_layer_is_refused(tmp_path: Path) -> None:
     lambda_model(tmp_path / "l.h5")
     with pytest.raises(UserError, match=r"refused.*Lambda"):
-        storage.load(tmp_path / "l.h5")
-    assert storage.inspect(tmp_path / "l.h5")["refused"] == ["Lambda"]
+        loading.load(tmp_path / "l.h5")
+    assert inspecting.inspect(tmp_path / "l.h5")["refused"] == ["Lambda"]
 
 
 def configured(path: Path, change: Callable[[Any], None]) -> Path:
@@ -338,12 +334,12 @@ def no_layers(layers: list[Any]) -> None:
 )
 def test_a_configuration_that_could_do_harm_is_refused(saved: Path, change: Any, words: str) -> None:
     with pytest.raises(UserError, match=words):
-        storage.load(configured(saved, change))
+        loading.load(configured(saved, change))
 
 
 def test_a_huge_model_that_was_refused_is_not_made_later_either(saved: Path) -> None:
     with pytest.raises(UserError, match="the file holds 21"):
-        storage.load(configured(saved, lambda layers: layers[1]["config"].update(units=100_000_000)))
+        loading.load(configured(saved, lambda layers: layers[1]["config"].update(units=100_000_000)))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     Nested()(np.zeros((1, 3), "float32"))
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500_000  # KiB; the layer would take 1.2 GB
@@ -461,14 +457,14 @@ def lost_optimizer_variable(file: h5py.File) -> None:
 )
 def test_a_file_that_was_tampered_with_is_refused(saved: Path, change: Any, words: str) -> None:
     with pytest.raises(UserError, match=words):
-        storage.load(changed(saved, change))
+        loading.load(changed(saved, change))
 
 
 @pytest.mark.parametrize("share", [0.0, 0.05, 0.5, 0.95])
 def test_a_truncated_file_is_refused(saved: Path, share: float) -> None:
     whole = saved.read_bytes()
     saved.write_bytes(whole[: int(share * len(whole))])
-    for read in (storage.load, storage.inspect, state_files.read):
+    for read in (loading.load, inspecting.inspect, array_files.read_arrays):
         with pytest.raises(UserError, match="damaged"):
             read(saved)
 
@@ -481,23 +477,23 @@ def test_flipped_bytes_give_a_model_or_a_clear_refusal(saved: Path) -> None:
             broken[place] ^= 0xFF
         saved.write_bytes(broken)
         try:
-            storage.load(saved)
+            loading.load(saved)
         except UserError as error:
             assert str(saved) in str(error)  # noqa: PT017  (a load that succeeds is fine, too)
 
 
 def test_paths_that_do_not_fit_are_refused_in_plain_words(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"ends in \.h5"):
-        storage.save(small(), tmp_path / "model.keras")
+        saving.save(small(), tmp_path / "model.keras")
     with pytest.raises(UserError, match="folder"):
-        storage.save(small(), tmp_path / "no" / "model.h5")
+        saving.save(small(), tmp_path / "no" / "model.h5")
     with pytest.raises(UserError, match="no such file"):
-        storage.load(tmp_path / "model.h5")
+        loading.load(tmp_path / "model.h5")
 
 
 def test_models_that_cannot_be_written_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="Adafactor"):
-        storage.save(small(optimizer="adafactor"), tmp_path / "a.h5")
+        saving.save(small(optimizer="adafactor"), tmp_path / "a.h5")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -505,10 +501,10 @@ def test_saving_leaves_the_model_as_it_was_compiled(tmp_path: Path) -> None:
     """Keras's own HDF5 writer takes the optimizer out of its record, and a later `.keras` file has the default."""
     model = build_mlp("regression", n_features=2, optimizer={"name": "sgd", "learning_rate": 0.25})
     before = model.get_compile_config()
-    storage.save(model, tmp_path / "model.h5")
+    saving.save(model, tmp_path / "model.h5")
     assert model.get_compile_config() == before
     model.save(tmp_path / "model.keras")
-    again = storage.load(tmp_path / "model.keras")
+    again = loading.load(tmp_path / "model.keras")
     assert isinstance(again.optimizer, keras.optimizers.SGD)
     assert float(again.optimizer.learning_rate) == 0.25
 
@@ -560,7 +556,7 @@ def test_files_in_the_layout_of_keras_2_predict(tmp_path: Path) -> None:
     for number, (config, names) in enumerate(
         [(plain, ["dense", "dense_1"]), (functional, ["x", "dense", "dense_1"]), (with_input, ["dense", "dense_1"])]
     ):
-        model = storage.load(keras_2(tmp_path / f"{number}.h5", config, names))
+        model = loading.load(keras_2(tmp_path / f"{number}.h5", config, names))
         assert not model.compiled
         predicted = model(x) if isinstance(model, keras.Sequential) else model([x])
         np.testing.assert_allclose(predicted, expected, rtol=1e-5, atol=1e-6)
@@ -574,17 +570,17 @@ def test_an_optimizer_that_has_not_been_used_is_loaded(tmp_path: Path, optimizer
         "adam": lambda: keras.optimizers.Adam(0.25),
     }
     model = small(optimizer=kinds[optimizer]())
-    storage.save(model, tmp_path / "a.h5")
-    assert step(storage.load(tmp_path / "a.h5")) == step(model)
+    saving.save(model, tmp_path / "a.h5")
+    assert step(loading.load(tmp_path / "a.h5")) == step(model)
 
 
 def test_inspect_reads_archives_too(tmp_path: Path) -> None:
     model = small()
     model.save(tmp_path / "a.keras")
-    found = storage.inspect(tmp_path / "a.keras")
+    found = inspecting.inspect(tmp_path / "a.keras")
     assert found["format"] == "Keras archive"
     assert found["parameters"] == (3 * 4 + 4) + (4 * 1 + 1)
     assert [layer["class"] for layer in found["layers"]] == ["InputLayer", "Dense", "Dropout", "Dense"]
     assert (found["loss"], found["optimizer"], found["refused"]) == ("mse", "Adam", [])
     x, _ = batch()
-    np.testing.assert_array_equal(storage.load(tmp_path / "a.keras")(x), model(x))
+    np.testing.assert_array_equal(loading.load(tmp_path / "a.keras")(x), model(x))

@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 import mlp_toolkit as mt
-from mlp_toolkit import checkpoint, epoch
+from mlp_toolkit.runs import checkpoint
+from mlp_toolkit.training.engine import epoch
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import mlp_toolkit as mt
-from mlp_toolkit.holding_out import held_out
+from mlp_toolkit.training.rows_of_arrays import held_out
 
 X = np.arange(300, dtype="float32").reshape(100, 3)
 RARE = np.repeat([0, 1, 2], [80, 18, 2])

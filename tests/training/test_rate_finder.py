@@ -8,8 +8,8 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 import mlp_toolkit as mt
-from mlp_toolkit import rate_finder
-from mlp_toolkit.startup import keras
+from mlp_toolkit.model.backend import keras
+from mlp_toolkit.training import rate_finder
 
 
 @pytest.fixture(scope="module")

@@ -12,13 +12,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlp_toolkit import storage
 from mlp_toolkit.errors import UserError
-from mlp_toolkit.model import build_mlp
-from mlp_toolkit.resident import resident, resident_validation, row_order
-from mlp_toolkit.startup import keras
-from mlp_toolkit.state import snapshot
-from mlp_toolkit.training import Progress, fit, train
+from mlp_toolkit.model.backend import keras
+from mlp_toolkit.model.mlp import build_mlp
+from mlp_toolkit.storage import loading
+from mlp_toolkit.training.engine.rows import row_order
+from mlp_toolkit.training.engine.variables import snapshot
+from mlp_toolkit.training.fit import fit
+from mlp_toolkit.training.rows_of_arrays import resident, resident_validation
+from mlp_toolkit.training.trainer import Plan, Progress, train
 
 LAYERS = keras.layers
 RANDOM = np.random.default_rng(0)
@@ -207,7 +209,7 @@ def test_without_early_stopping_the_last_epoch_stays() -> None:
 def test_the_checkpoint_holds_the_best_epoch(tmp_path: Path, early_stopping: Any) -> None:
     model, options = overfitting()
     quietly(model, X, VALUES, early_stopping=early_stopping, checkpoint=tmp_path / "best.h5", **options)
-    for a, b in zip(model.get_weights(), storage.load(tmp_path / "best.h5").get_weights(), strict=True):
+    for a, b in zip(model.get_weights(), loading.load(tmp_path / "best.h5").get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
 
 
@@ -228,16 +230,17 @@ def test_a_loss_that_is_not_finite_ends_training_and_says_why(
     assert "learning rate" in caplog.text
     if good_epochs:
         assert all(np.isfinite(weight).all() for weight in model.get_weights())
-        assert all(np.isfinite(weight).all() for weight in storage.load(tmp_path / "best.h5").get_weights())
+        assert all(np.isfinite(weight).all() for weight in loading.load(tmp_path / "best.h5").get_weights())
     else:
         assert "no good epoch" in caplog.text or "restored" in caplog.text
 
 
 def resumable(model: Any, **options: Any) -> Any:
     rows, _ = resident(model, X, VALUES, seed=5)
-    usual = {"epochs": 6, "batch_size": 16, "early_stopping": None, "callbacks": (), "device": "auto", "verbose": 0}
+    usual = {"epochs": 6, "batch_size": 16, "patience": options.pop("early_stopping", None), "verbose": 0}
     held_out = resident_validation(model, options.pop("validation_data", None))
-    return train(model, rows, held_out, **{**usual, **options})
+    resume_from = options.pop("resume_from", None)
+    return train(model, rows, held_out, Plan(**{**usual, **options}), resume_from)
 
 
 def test_a_training_that_goes_on_equals_the_one_that_never_stopped() -> None:

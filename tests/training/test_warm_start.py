@@ -9,7 +9,11 @@ import pytest
 from sklearn.datasets import load_breast_cancer
 
 import mlp_toolkit as mt
-from mlp_toolkit import checkpoint, dataset, pretraining, recipe, storage, warm_start
+from mlp_toolkit.data import dataset
+from mlp_toolkit.recipe import resolving
+from mlp_toolkit.runs import checkpoint
+from mlp_toolkit.storage import loading
+from mlp_toolkit.training import pretraining, warm_start
 
 RECIPE = """
 task: binary
@@ -176,8 +180,8 @@ def halves(tmp_path_factory):
 
 
 def test_the_autoencoder_learns_from_rows_without_a_target_to_restore_what_is_hidden(halves):
-    spec = recipe.load(halves / "recipe.yaml").spec
-    data = dataset.load(spec)
+    spec = resolving.load_recipe(halves / "recipe.yaml").spec
+    data = dataset.load_dataset(spec)
     assert len(data.unlabelled) == 426
     notes = []
     keras.utils.set_random_seed(0)
@@ -192,9 +196,9 @@ def test_the_autoencoder_learns_from_rows_without_a_target_to_restore_what_is_hi
 
 
 def test_the_network_begins_where_the_autoencoder_ended(halves, tmp_path):
-    spec = recipe.load(halves / "recipe.yaml").spec
+    spec = resolving.load_recipe(halves / "recipe.yaml").spec
     keras.utils.set_random_seed(0)
-    source = pretraining.pretrained(spec, spec.model.pretrain, dataset.load(spec), [], 0)
+    source = pretraining.pretrained(spec, spec.model.pretrain, dataset.load_dataset(spec), [], 0)
     still = {"train.optimizer": {"name": "sgd", "learning_rate": 1e-30}}
     run = mt.run(halves / "recipe.yaml", still, out=tmp_path / "still", verbose=0)
     for number, layer in enumerate(source.hidden, 1):
@@ -204,7 +208,7 @@ def test_the_network_begins_where_the_autoencoder_ended(halves, tmp_path):
 
 
 def test_hidden_layers_are_found_in_models_inside_of_models(home):
-    model = storage.load(home / "source" / "model.h5")
+    model = loading.load(home / "source" / "model.h5")
     found = warm_start.hidden_layers(model)
     assert [layer.dense.units for layer in found] == [16, 8]
     assert all(layer.batch_norm is not None for layer in found)

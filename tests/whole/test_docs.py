@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from mlp_toolkit import dataset, recipe
+from mlp_toolkit.data import roles
+from mlp_toolkit.recipe import resolving
 
-DOCS = Path(__file__).parents[1] / "docs"
+DOCS = Path(__file__).parents[2] / "docs"
 PAGES = sorted(DOCS.glob("*.md"))
 BASE = {"task": "multiclass", "data": {"dataset": "digits", "target": "target"}}
 
@@ -30,7 +31,7 @@ def test_a_recipe_on_a_page_is_one(text, tmp_path):
     (tmp_path / "data").symlink_to(DOCS.parent / "recipes" / "data")
     with (tmp_path / "recipe.yaml").open("w") as file:
         YAML().dump(values, file)
-    assert dataset.check_header(recipe.load(tmp_path / "recipe.yaml").spec, "recipe.yaml")
+    assert roles.check_header(resolving.load_recipe(tmp_path / "recipe.yaml").spec, "recipe.yaml")
 
 
 @pytest.mark.parametrize("code", blocks("python"))

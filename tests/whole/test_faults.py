@@ -18,9 +18,13 @@ import pandas as pd
 import pytest
 
 import mlp_toolkit as mt
-from mlp_toolkit import checkpoint, interruption, recipe, state_files, streaming, training
-from mlp_toolkit import runs as runs_module
+from mlp_toolkit.data.streaming import stream as streaming
 from mlp_toolkit.files import writing
+from mlp_toolkit.recipe import resolving
+from mlp_toolkit.runs import checkpoint, interruption
+from mlp_toolkit.runs import run as runs_module
+from mlp_toolkit.storage import array_files
+from mlp_toolkit.training import trainer
 
 
 @pytest.fixture
@@ -58,7 +62,7 @@ def test_a_damaged_checkpoint_is_told_and_the_one_before_used(
     stopped(folder / "binary.yaml", tmp_path / "run", 3, monkeypatch)
     file = tmp_path / "run" / "checkpoint.h5"
     raw = bytearray(file.read_bytes())
-    arrays, _ = state_files.read(file)
+    arrays, _ = array_files.read_arrays(file)
     spot = bytes(raw).index(max(arrays["now"], key=np.size).tobytes())  # a weight, not the unused space of the file
     raw[spot + 5] ^= 16
     file.write_bytes({"a flipped bit": raw, "half of it": raw[: len(raw) // 2], "nothing": b""}[damage])
@@ -158,7 +162,7 @@ def test_a_folder_that_cannot_be_written_is_one_message(folder):
 def test_data_that_changes_under_a_streamed_run_ends_it(folder, tmp_path, people):
     people.to_parquet(tmp_path / "people.parquet", row_group_size=50)
     (tmp_path / "r.yaml").write_text("task: binary\ndata: {path: people.parquet, target: kind, stream: true}\n")
-    data = streaming.load(recipe.load(tmp_path / "r.yaml").spec, "r.yaml", tmp_path)
+    data = streaming.open_stream(resolving.load_recipe(tmp_path / "r.yaml").spec, "r.yaml", tmp_path)
     assert list(data.group(0))
     people.iloc[::-1].to_parquet(tmp_path / "people.parquet", row_group_size=50)
     with pytest.raises(mt.UserError, match="has changed while the run was reading it"):
@@ -195,7 +199,7 @@ def test_sigterm_ends_with_the_epoch_and_a_checkpoint(folder, tmp_path):
     assert process.returncode == 143
     assert "go on with it by --resume" in err
     assert "Traceback" not in err
-    _, info = state_files.read(tmp_path / "run" / "checkpoint.h5")
+    _, info = array_files.read_arrays(tmp_path / "run" / "checkpoint.h5")
     assert f"after epoch {info['epochs']}" in err
     assert len(pd.read_csv(tmp_path / "run" / "history.csv")) == info["epochs"] < 400
 
@@ -208,18 +212,14 @@ class Dropping:
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_ctrl_c_that_python_drops_ends_training_after_the_epoch(folder, tmp_path, monkeypatch):
-    monkeypatch.setattr(interruption._State, "interrupted", False)
+def test_ctrl_c_that_python_drops_ends_training_after_the_epoch(folder, tmp_path):
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    interruption.install()
-    try:
+    with interruption.listening():
         dropping = Dropping()
         del dropping
         with pytest.raises(KeyboardInterrupt):
             mt.run(folder / "binary.yaml", {"train.epochs": 1_000}, out=tmp_path / "run", verbose=0)
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
+    assert {number: signal.getsignal(number) for number in handlers} == handlers
     assert not (tmp_path / "run" / "model.h5").exists()
 
 
@@ -233,9 +233,9 @@ def test_two_processes_give_the_same_bits(folder, runs, tmp_path):
 
 def test_progress_goes_through_a_checkpoint_whole(tmp_path):
     arrays = {"now": [np.arange(3.0), np.array(7, np.int64)], "best": [np.ones((2, 2), np.float32)]}
-    state = training.Progress(epochs=2, notes=["a", "b"])
-    state_files.write(tmp_path / "s.h5", arrays, {"notes": state.notes, "best_value": float("inf")})
-    read, info = state_files.read(tmp_path / "s.h5")
+    state = trainer.Progress(epochs=2, notes=["a", "b"])
+    array_files.write_arrays(tmp_path / "s.h5", arrays, {"notes": state.notes, "best_value": float("inf")})
+    read, info = array_files.read_arrays(tmp_path / "s.h5")
     assert info == {"notes": ["a", "b"], "best_value": float("inf")}
     for name, values in arrays.items():
         for a, b in zip(values, read[name], strict=True):

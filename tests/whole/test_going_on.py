@@ -6,10 +6,10 @@ import json
 
 import numpy as np
 import pytest
-from conftest import python
+from support import python
 
-from mlp_toolkit.model import build_mlp
-from mlp_toolkit.storage import save
+from mlp_toolkit.model.mlp import build_mlp
+from mlp_toolkit.storage.saving import save
 
 TAUGHT = ["sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "nadam"]
 OPTIMIZERS = [*TAUGHT, "adamw", "lion", "muon"]
@@ -62,7 +62,7 @@ def test_every_loss_after_loading_is_the_uninterrupted_ones(going_on, name):
 def test_a_schedule_goes_on_where_it_was(tmp_path):
     import keras
 
-    from mlp_toolkit.storage import load
+    from mlp_toolkit.storage.loading import load
 
     rate = keras.optimizers.schedules.CosineDecay(0.01, 10)
     model = build_mlp("regression", n_features=2, optimizer=keras.optimizers.Adam(rate), seed=0)
@@ -75,7 +75,7 @@ def test_a_schedule_goes_on_where_it_was(tmp_path):
 
 
 def test_saving_twice_keeps_the_optimizer(tmp_path):
-    from mlp_toolkit.storage import load
+    from mlp_toolkit.storage.loading import load
 
     model = build_mlp("binary", n_features=2, optimizer="nadam", seed=0)
     save(model, tmp_path / "first.h5")

@@ -12,7 +12,7 @@ from execute import BYTES
 
 import mlp_toolkit as mt
 
-FOLDER = Path(__file__).parents[1] / "notebooks"
+FOLDER = Path(__file__).parents[2] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 README = (FOLDER / "README.md").read_text("utf-8")
 
@@ -60,7 +60,7 @@ def test_a_notebook_calls_the_public_names_alone(notebook):
     for cell in code(notebook):
         for node in parsed(cell):
             if isinstance(node, ast.ImportFrom) and str(node.module).startswith("mlp_toolkit"):
-                assert node.module == "mlp_toolkit.perceptron"
+                assert node.module == "mlp_toolkit.estimators.perceptron"
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "mt":
                 assert node.attr in mt.__all__
 
@@ -71,7 +71,7 @@ def test_a_notebook_names_recipe_keys_that_there_are(notebook):
 
 
 def check_keys(text):
-    from mlp_toolkit import spec
+    from mlp_toolkit.recipe import spec
 
     parts = {"data": spec.Data, "model": spec.Model, "train": spec.Train}
     for part, key in re.findall(r"`(data|model|train)\.([a-z_0-9]+)\b(?!\.)", text):

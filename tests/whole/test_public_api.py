@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import python
+from support import python
 
 import mlp_toolkit as mt
 

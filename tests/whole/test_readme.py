@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from mlp_toolkit import catalog, cli, recipe, spec
+from mlp_toolkit.cli import main
+from mlp_toolkit.recipe import catalog, resolving, spec
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
 
 
@@ -32,11 +33,11 @@ def test_the_python_blocks_run_in_order(tmp_path, monkeypatch):
 def test_the_yaml_blocks_are_recipes(tmp_path):
     for text in re.findall(r"```yaml\n(.*?)```", README, re.S):
         (tmp_path / "recipe.yaml").write_text(text)
-        assert recipe.load(tmp_path / "recipe.yaml")
+        assert resolving.load_recipe(tmp_path / "recipe.yaml")
 
 
 def test_every_command_of_the_program_is_named():
-    for command in cli.app.registered_commands:
+    for command in main.app.registered_commands:
         name = command.name or command.callback.__name__
         assert re.search(rf"`{name} ", README) or f"`{name}`" in README, name
 
@@ -45,8 +46,8 @@ def test_every_command_of_the_program_is_named():
 def test_the_tables_are_what_show_resolves(task, tmp_path):
     target = "[Weight, Waist]" if task == "multilabel" else "Weight"
     (tmp_path / "recipe.yaml").write_text(f"task: {task}\ndata: {{dataset: linnerud, target: {target}}}\n")
-    shown = recipe.explain(recipe.load(tmp_path / "recipe.yaml"))
-    values = recipe.load(tmp_path / "recipe.yaml").values
+    shown = resolving.explain(resolving.load_recipe(tmp_path / "recipe.yaml"))
+    values = resolving.load_recipe(tmp_path / "recipe.yaml").values
     head, _, *lines = rows(block("tables"))
     column = head.index(task)
     compared = 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import mlp_toolkit as mt
-from mlp_toolkit import catalog
+from mlp_toolkit.recipe import catalog
 
 pytestmark = pytest.mark.slow
 SEEDS = (0, 1, 2)

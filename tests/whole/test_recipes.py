@@ -16,7 +16,9 @@ from sklearn.multioutput import MultiOutputClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from mlp_toolkit import catalog, cli, readers, recipe
+from mlp_toolkit.cli import main
+from mlp_toolkit.data.reading import tables
+from mlp_toolkit.recipe import catalog, resolving
 
 QUICK = {"iris", "wine", "breast_cancer", "linnerud", "digits"}
 RECIPES = [pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow) for name in catalog.recipes()]
@@ -25,7 +27,7 @@ MARGIN = {"iris": 0.07, "wine": 0.06, "breast_cancer": 0.03, "linnerud": 3.0, "d
 
 
 def test_there_are_two_recipes_or_more_a_task():
-    tasks = [recipe.load(path).spec.task for path in catalog.recipes().values()]
+    tasks = [resolving.load_recipe(path).spec.task for path in catalog.recipes().values()]
     assert len(tasks) >= 10
     assert all(tasks.count(task) >= 2 for task in ("regression", "binary", "multilabel", "multiclass"))
 
@@ -42,11 +44,11 @@ def test_a_recipe_says_what_it_shows_and_what_to_expect(name):
 def test_a_recipe_scores_as_well_as_a_linear_model(name, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["mlp-toolkit", "run", name, "--out", str(tmp_path / name)])
     with pytest.raises(SystemExit) as ended:
-        cli.main()
+        main.main()
     assert ended.value.code in (0, None), capsys.readouterr().err
     record = json.loads((tmp_path / name / "metrics.json").read_text())
     kept = pd.read_parquet(tmp_path / name / "predictions.parquet")
-    measure, ours, baseline = compare(recipe.load(name).spec, kept)
+    measure, ours, baseline = compare(resolving.load_recipe(name).spec, kept)
     assert record["test"][measure] == pytest.approx(ours, abs=1e-6), "metrics.json and predictions.parquet disagree"
     assert ours >= baseline - MARGIN.get(name, 0.01), f"{measure}: {ours:.4f}, a linear model reaches {baseline:.4f}"
 
@@ -85,9 +87,9 @@ def compare(spec, kept):
 
 def _split(data, rows):
     """Training and test rows in the file's own order of rows."""
-    source = readers.read(data.path).frame if data.path else readers.read_dataset(data.dataset).frame
+    source = tables.read_table(data.path).frame if data.path else tables.read_dataset(data.dataset).frame
     if data.test_path:
-        return source, readers.read(data.test_path).frame.iloc[rows]
+        return source, tables.read_table(data.test_path).frame.iloc[rows]
     if isinstance(data.features, list):
         source = source.loc[source[data.targets].notna().all(axis=1), [*data.features, *data.targets]]
     if "image" in source:

@@ -1,6 +1,6 @@
 """Every trap of Keras that users fall into, and what this toolkit says or does there.
 
-`docs/traps.md` is written from these cases: python tests/test_traps.py
+`docs/traps.md` is written from these cases: python tests/whole/test_traps.py
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import pytest
 
 import mlp_toolkit as mt
-from mlp_toolkit import old_names
+from mlp_toolkit.recipe import old_names
 
-PAGE = Path(__file__).parent.parent / "docs" / "traps.md"
+PAGE = Path(__file__).parents[2] / "docs" / "traps.md"
 
 # What stands before every case, on the page too.
 BEFORE = '''
@@ -693,7 +693,7 @@ def test_a_trap_is_told_or_has_no_effect(trap: Trap) -> None:
 
 
 def test_the_page_is_what_these_cases_gave() -> None:
-    assert PAGE.read_text("utf-8") == page(), "write it anew: python tests/test_traps.py"
+    assert PAGE.read_text("utf-8") == page(), "write it anew: python tests/whole/test_traps.py"
 
 
 def test_old_names_are_errors_and_no_others_are_there() -> None:
@@ -712,8 +712,8 @@ def page() -> str:
     parts = [
         "# Traps",
         "What goes wrong in Keras without a word, or with one that does not help, and what this toolkit says. Every "
-        "piece of code here is run by `tests/test_traps.py`, which writes this page and compares it with what was "
-        "really said. What Keras does was seen in Keras 3.15; `tests/test_keras_traps.py` runs most of it.",
+        "piece of code here is run by `tests/whole/test_traps.py`, which writes this page and compares it with what "
+        "was really said. What Keras does was seen in Keras 3.15; `tests/whole/test_keras_traps.py` runs most of it.",
         f"Before each piece stands:\n\n```py\n{BEFORE.strip()}\n```",
     ]
     for heading, traps in SECTIONS.items():

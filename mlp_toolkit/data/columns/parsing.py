@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import functools
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlp_toolkit import catalog
+from mlp_toolkit.data.reading.frames import FEW_ROWS
 from mlp_toolkit.errors import UserError, shorten
-from mlp_toolkit.readers import FEW_ROWS
+from mlp_toolkit.recipe import catalog
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,13 +25,28 @@ if TYPE_CHECKING:
 DATE_PARTS = ("day number", "year", "month", "day", "weekday", "hour")
 
 
+# Dates with AM or PM, and with months by name: each has one meaning.
+OTHER_DATES = (
+    "%m/%d/%Y %I:%M:%S %p",
+    "%m/%d/%Y %I:%M %p",
+    "%d-%b-%Y",
+    "%d %b %Y",
+    "%d %B %Y",
+    "%b %d, %Y",
+    "%B %d, %Y",
+)
+
+
 BLANK = " \t\n\r\f\v"
 
 
 LARGEST = 3e38
+LONGEST = 40  # characters of a number or a date
+PERHAPS_A_NUMBER = re.compile(r"[-+\u2212\u2013]?[$€£¥]?\s?[-+]?\d[\d\s.,:'’]*(?:[€$£¥%]|EUR|USD|CHF)?")
 
 
 WHOLE_NUMBER = r"^(-?[0-9]+)\.0+$"
+PLAIN_WHOLE_NUMBER = r"0|[+-]?[1-9][0-9]*"  # no 007, which may be another code than 7
 
 
 def distinct(column: Column) -> tuple[np.ndarray, list[str]]:
@@ -79,15 +95,72 @@ def check_size(values: np.ndarray, name: str, rows: pd.Index[Any] | None = None)
 
 def to_number(text: str) -> float | None:
     """The number a text stands for, or None; `1_000` and `0x10` are not numbers here."""
-    if "_" in text or not text.isascii():
+    if "_" in text:
         return None
     try:
-        return float(text)
+        return float(text) if text.isascii() else _number_in_other_writing(text)
     except ValueError:
+        return _number_in_other_writing(text)
+
+
+def _number_in_other_writing(text: str) -> float | None:
+    """Numbers as people write them, each with one meaning: 45 %, $5.00, −5, 1,234,567.8, 1.234,5, 1,5, 13:45 in hours.
+
+    `1,234` may be a thousand or one: it is no number here.
+    """
+    if len(text) > LONGEST or not PERHAPS_A_NUMBER.fullmatch(text):  # most texts are words: at once
         return None
+    bare = re.sub(r"[\u2212\u2013]", "-", re.sub(r"[\s\u00a0\u202f'’](?=\d{3}(?:\D|$))", "", text))
+    bare = re.sub(r"^([+-]?)[$€£¥]\s?([+-]?)|\s?(?:[€$£¥]|%|EUR|USD|CHF)$", r"\1\2", bare)
+    if re.fullmatch(r"[+-]?\d{1,3}(?:,\d{3})+\.\d+|[+-]?\d{1,3}(?:,\d{3}){2,}", bare):
+        bare = bare.replace(",", "")
+    elif re.fullmatch(r"[+-]?\d{1,3}(?:\.\d{3})+,\d+|[+-]?\d{1,3}(?:\.\d{3}){2,}", bare):
+        bare = bare.replace(".", "").replace(",", ".")
+    elif re.fullmatch(r"[+-]?\d+,(?:\d{1,2}|\d{4,})", bare):
+        bare = bare.replace(",", ".")
+    elif clock := re.fullmatch(r"([01]?\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?", bare):
+        return int(clock[1]) + int(clock[2]) / 60 + int(clock[3] or 0) / 3600
+    return float(bare) if re.fullmatch(r"[+-]?\d+(?:\.\d*)?", bare) else None
 
 
-def _parse_numbers(texts: Sequence[str]) -> list[float | None]:
+class Spellings:
+    """How the known texts of a column are spelled.
+
+    A column of codes may come as text from one file and as numbers from another: `2134` and `2134.0` are the known
+    `02134`, unless another known text is that number.
+
+    Args:
+        known: The texts.
+    """
+
+    def __init__(self, known: Iterable[str]) -> None:
+        self._known = frozenset(known)
+        texts: dict[float, list[str]] = {}
+        for text in self._known:
+            number = to_number(text)
+            if number is not None:
+                texts.setdefault(number, []).append(text)
+        self._of_number = {number: same[0] for number, same in texts.items() if len(same) == 1}
+
+    def of(self, texts: Sequence[str]) -> list[str]:
+        """Texts, each as it is known where it is."""
+        if not self._of_number or self._known.issuperset(texts):
+            return list(texts)
+        numbers = [None if text in self._known else to_number(text) for text in texts]
+        pairs = zip(texts, numbers, strict=True)
+        return [text if number is None else self._of_number.get(number, text) for text, number in pairs]
+
+
+def is_plain(text: str) -> bool:
+    """Whether a text is a number as programs write it."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return text.isascii() and "_" not in text
+
+
+def parse_numbers(texts: Sequence[str]) -> list[float | None]:
     """`to_number` for each of many texts."""
     whole = "".join(texts)
     if whole.isascii() and "_" not in whole:
@@ -112,9 +185,10 @@ def to_numbers(column: Column, name: str) -> np.ndarray:
         return column.to_numpy(np.float64, na_value=np.nan)
     rules = catalog.config("features")
     words: dict[str, float] = dict.fromkeys(rules["missing_values"], np.nan)
+    words.update(dict.fromkeys(rules["missing_numbers"], np.nan))
     words.update({word: float(value) for word, value in rules["boolean_words"].items()})
     codes, texts = distinct(column)
-    numbers = _parse_numbers([str(words.get(text, text)) for text in texts])
+    numbers = parse_numbers([str(words.get(text, text)) for text in texts])
     if None in numbers:
         raise _refused(column, f"{name!r} is numeric", name, codes == numbers.index(None))
     return np.take(
@@ -166,17 +240,35 @@ def to_dates(column: Column, name: str, format_: str) -> np.ndarray:
     return np.take(table, codes)
 
 
+def other_date(text: str) -> datetime.datetime | None:
+    """A date in none of the known formats: with a zone (then in UTC), AM or PM, or months by name; else None."""
+    if len(text) > LONGEST:
+        return None
+    try:
+        date = datetime.datetime.fromisoformat(text) if re.match(r"\d{4}-\d\d-\d\d", text) else None
+    except ValueError:
+        date = None
+    for format_ in OTHER_DATES if date is None else ():
+        with contextlib.suppress(ValueError):
+            date = datetime.datetime.strptime(text, format_)
+            break
+    if date is not None and date.tzinfo is not None:
+        date = date.astimezone(datetime.UTC).replace(tzinfo=None)
+    return date
+
+
 def _written(text: str, format_: str) -> str | None:
     """A date in the format, or None."""
     if parse_date(text, format_) is not None:
         return text
-    for other in catalog.config("features")["date_formats"]:
-        date = parse_date(text, other) if other.startswith("%Y") else None
+    for known in catalog.config("features")["date_formats"]:
+        date = parse_date(text, known) if known.startswith("%Y") else None
         if date is not None:
             for code, number in zip("YmdHMS", date.timetuple(), strict=False):
                 format_ = format_.replace(f"%{code}", f"{number:0{4 if code == 'Y' else 2}}")
             return format_
-    return None
+    other = other_date(text)
+    return None if other is None else other.strftime(format_)
 
 
 def present(column: pd.Series[Any]) -> np.ndarray:

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from mlp_toolkit import image_files
+from mlp_toolkit.data.images import image_files
+from mlp_toolkit.data.images.image_files import Unusable
+from mlp_toolkit.data.images.resizing import in_color, resize
 from mlp_toolkit.errors import UserError, listing, shorten
-from mlp_toolkit.image_files import Unusable
-from mlp_toolkit.resizing import in_color, resize
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -100,7 +100,7 @@ def digests(cells: np.ndarray) -> np.ndarray:
     return np.array([hashlib.blake2b(cell.tobytes(), digest_size=16).hexdigest() for cell in cells], object)
 
 
-def fit(column: Column, name: str, *, size: Any, color: str, train: np.ndarray) -> Fitted:
+def fit_images(column: Column, name: str, *, size: Any, color: str, train: np.ndarray) -> Fitted:
     """Decides size, colour and scale of an image column, and reads all of its images.
 
     Args:
@@ -135,7 +135,7 @@ def fit(column: Column, name: str, *, size: Any, color: str, train: np.ndarray) 
     return Fitted(unscaled._replace(divisor=divisor), levels, notes)
 
 
-def read(column: Column, image: Image) -> np.ndarray:
+def read_images(column: Column, image: Image) -> np.ndarray:
     """The images of rows to encode or to predict for, in the size and the levels that a model takes.
 
     The white of files counts as the greatest level of training, the levels of arrays as they are.
@@ -155,7 +155,7 @@ def read(column: Column, image: Image) -> np.ndarray:
     return levels
 
 
-def encode(levels: np.ndarray, image: Image, encoded: np.ndarray) -> None:
+def encode_images(levels: np.ndarray, image: Image, encoded: np.ndarray) -> None:
     """Writes images as `read` gives them into (rows, image.pixels) float32, as the layer does to the bit."""
     flat = levels.reshape(len(levels), image.pixels)
     if flat.dtype == np.uint8:

@@ -10,9 +10,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple, cast
 
-from mlp_toolkit import catalog
+from mlp_toolkit.data.columns import parsing
 from mlp_toolkit.errors import UserError, listing, shorten
 from mlp_toolkit.files import check_unpacked, column_names, most_unpacked, reading
+from mlp_toolkit.recipe import catalog
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -115,6 +116,8 @@ def _csv_header(text: str, file: Path) -> tuple[list[str], str]:
     except csv.Error as error:
         raise UserError(f"the header cannot be read: {shorten(error)}", place=f"{file}:1") from None
     names = [name.strip() for name in names]
+    if len(names) > 1 and not names[0]:
+        names[0] = "Unnamed: 0"  # as pandas calls the column in which it has written the names of the rows
     empty = [index + 1 for index, name in enumerate(names) if not name]
     if empty:
         raise UserError(
@@ -125,7 +128,7 @@ def _csv_header(text: str, file: Path) -> tuple[list[str], str]:
     return column_names(names, f"{file}:1"), separator
 
 
-def read(raw: bytes, file: Path, notes: list[str]) -> pd.DataFrame:
+def read_csv(raw: bytes, file: Path, notes: list[str]) -> pd.DataFrame:
     """The rows of a CSV file as text, None where missing.
 
     Args:
@@ -147,6 +150,11 @@ def read(raw: bytes, file: Path, notes: list[str]) -> pd.DataFrame:
     usual = "\t" if ".tsv" in file.name.lower() else ","
     if separator != usual:
         notes.append(f"separator: {SEPARATORS[separator]}, by the header")
+    if all(map(parsing.is_plain, names)):
+        notes.append(
+            f"the first line, {shorten(separator.join(names), 60)}, is taken for the names of the columns; "
+            "if it is a row, write names above it"
+        )
     missing = catalog.config("features")["missing_values"]
     try:
         table = arrow_csv.read_csv(

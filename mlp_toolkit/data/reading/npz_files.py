@@ -8,7 +8,7 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlp_toolkit import images
+from mlp_toolkit.data.images import pixels
 from mlp_toolkit.errors import UserError
 from mlp_toolkit.files import check_unpacked, column_names, reading
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def columns(file: Path, notes: list[str]) -> list[tuple[str, Any]]:
+def npz_columns(file: Path, notes: list[str]) -> list[tuple[str, Any]]:
     """Columns of an NPZ file.
 
     An array of one dimension is a column; so are images, (rows, height, width) or (rows, height, width, 1 or 3).
@@ -53,7 +53,7 @@ def columns(file: Path, notes: list[str]) -> list[tuple[str, Any]]:
             found.append((name, array))
             continue
         if array.dtype.kind in "iufb" and (array.ndim == 3 or (array.ndim == 4 and array.shape[3] in (1, 3))):
-            found.append((name, images.as_cells(array)))
+            found.append((name, pixels.as_cells(array)))
             continue
         width = math.prod(array.shape[1:])
         column_names([], file, len(found) + width)
@@ -68,11 +68,11 @@ def columns(file: Path, notes: list[str]) -> list[tuple[str, Any]]:
     return found
 
 
-def read(file: Path, notes: list[str]) -> pd.DataFrame:
-    """The columns as a data frame, of which `readers.normalise` makes numbers and text."""
+def read_npz(file: Path, notes: list[str]) -> pd.DataFrame:
+    """The columns as a data frame, of which `frames.normalise` makes numbers and text."""
     import pandas as pd
 
-    found = columns(file, notes)
+    found = npz_columns(file, notes)
     with reading(file):
         return pd.DataFrame(
             {name: array if array.dtype.kind in "iufM" else array.astype(object) for name, array in found}, copy=False

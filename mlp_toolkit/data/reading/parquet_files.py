@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlp_toolkit.errors import UserError
+from mlp_toolkit.errors import UserError, listing
 from mlp_toolkit.files import UNPACKED_TIMES, check_unpacked, column_names, reading
 
 if TYPE_CHECKING:
     import pandas as pd
 
 VALUE_BYTES = 8
+# What pandas calls the names of rows where it writes them among the columns.
+BOOKKEEPING = re.compile(r"Unnamed: \d+|__index_level_\d+__")
 # So much is read of any file, however small: columns of one value shrink to nothing, and are no bomb.
 UNPACKED_ALWAYS = 400_000_000
 LISTED_BYTES = 16_000_000  # of the different texts of a column, at most; writers seldom list more than a megabyte
 
 
-def read(raw: bytes, file: Path) -> pd.DataFrame:
-    """The rows of a file, of which `readers.normalise` makes numbers and text.
+def read_parquet(raw: bytes, file: Path, notes: list[str], without: Collection[str] = ()) -> pd.DataFrame:
+    """The rows of a file, of which `frames.normalise` makes numbers and text.
 
     Args:
         raw: The file's bytes.
         file: Its name.
+        notes: Takes what is left out.
+        without: Columns that nobody asks for: they are not read, whatever they hold.
 
     Raises:
         UserError: It is damaged, or holds lists or mappings, or far more than its size lets expect.
@@ -37,7 +44,7 @@ def read(raw: bytes, file: Path) -> pd.DataFrame:
         )
         about, schema = opened.metadata, opened.schema_arrow
         column_names([str(name) for name in schema.names], file)
-        nested = next((field for field in schema if pa.types.is_nested(field.type)), None)
+        nested = next((field for field in schema if pa.types.is_nested(field.type) and field.name not in without), None)
         if nested is not None:
             raise UserError(
                 f"column {nested.name!r} holds values of type {nested.type}; numbers, text, booleans and "
@@ -51,10 +58,36 @@ def read(raw: bytes, file: Path) -> pd.DataFrame:
         opened = parquet.ParquetFile(
             pa.BufferReader(raw), read_dictionary=repeated, pre_buffer=False, page_checksum_verification=True
         )
-        table = opened.read(use_threads=False)
+        notes += index_notes(file, schema)
+        bookkeeping = index_columns(schema)
+        kept = [name for name in schema.names if name not in bookkeeping and name not in without]
+        table = opened.read(kept, use_threads=False)
         check_unpacked(_text_bytes(table), len(raw), file, UNPACKED_ALWAYS)
         frame: pd.DataFrame = table.to_pandas(ignore_metadata=True)
     return frame
+
+
+def index_columns(schema: Any) -> list[str]:
+    """The columns in which pandas keeps the names of rows: bookkeeping, and no features."""
+    try:
+        listed = json.loads((schema.metadata or {}).get(b"pandas", b"{}")).get("index_columns", [])
+    except (ValueError, AttributeError):  # somebody else's metadata, or damaged: the columns are what they are
+        return []
+    named = [name for name in listed if isinstance(name, str) and name in schema.names]
+    return [*named, *(name for name in schema.names if name not in named and BOOKKEEPING.fullmatch(name))]
+
+
+def index_notes(file: Path, schema: Any = None) -> list[str]:
+    """What there is to say of such columns of a file, or nothing."""
+    from pyarrow import parquet
+
+    names = index_columns(parquet.read_schema(file) if schema is None else schema)
+    return [left_out(names)] if names else []
+
+
+def left_out(names: list[str]) -> str:
+    """What there is to say of columns that name the rows."""
+    return f"left out: {listing(map(repr, names))}, in which pandas keeps the names of the rows"
 
 
 def _perhaps_repeated(about: Any, schema: Any, packed: int) -> list[str]:

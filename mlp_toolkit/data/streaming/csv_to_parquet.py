@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlp_toolkit import catalog, cells, csv_files, dataset, readers
+from mlp_toolkit.data import roles
+from mlp_toolkit.data.columns import parsing
+from mlp_toolkit.data.reading import csv_files, tables
 from mlp_toolkit.errors import UserError, shorten
 from mlp_toolkit.files import atomic, reading
-from mlp_toolkit.spec import Recipe
+from mlp_toolkit.recipe import catalog
+from mlp_toolkit.recipe.spec import Recipe
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,7 +38,7 @@ def as_parquet(file: Path, target: Path, recipe: Recipe) -> Path:
     import pyarrow as pa
     from pyarrow import parquet
 
-    fingerprint = readers.file_fingerprint(file)
+    fingerprint = tables.file_fingerprint(file)
     if target.is_file() and fingerprint_of(target) == fingerprint:
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -98,7 +101,7 @@ def _blocks(file: Path) -> Any:
 def _numbers(recipe: Recipe, frame: pd.DataFrame) -> set[str]:
     """The columns that are stored as numbers."""
     data = recipe.data
-    numeric = {*dataset.column_kinds(recipe, frame).of("numeric")}
+    numeric = {*roles.column_kinds(recipe, frame).of("numeric")}
     if recipe.task == "regression":
         numeric |= {*data.targets}
     return numeric | ({data.sample_weight} if data.sample_weight else set())
@@ -108,5 +111,5 @@ def _stored(column: pd.Series[Any], name: str, number: bool) -> Any:
     import pyarrow as pa
 
     if number:
-        return pa.array(cells.to_numbers(column, name).astype(np.float64))
+        return pa.array(parsing.to_numbers(column, name).astype(np.float64))
     return pa.array(column.to_numpy(object), pa.string(), from_pandas=True)

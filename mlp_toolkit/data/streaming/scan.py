@@ -8,15 +8,26 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mlp_toolkit import cells, dataset, features, readers
-from mlp_toolkit.dataset import Piece
+from mlp_toolkit.data import roles
+from mlp_toolkit.data.columns import encoder, parsing
+from mlp_toolkit.data.columns.kinds import Kinds
+from mlp_toolkit.data.columns.moments import Moments
+from mlp_toolkit.data.pieces import Piece
+from mlp_toolkit.data.reading import frames
+from mlp_toolkit.data.splitting import PARTS, Split
+from mlp_toolkit.data.targets import (
+    Spread,
+    Target,
+    check_varied,
+    fit_target,
+    known_values,
+    positive_note,
+    quantities,
+    read_targets,
+)
+from mlp_toolkit.data.targets import zeros_and_ones as label_values
 from mlp_toolkit.errors import UserError
-from mlp_toolkit.kinds import Kinds
-from mlp_toolkit.moments import Moments
-from mlp_toolkit.spec import Recipe, Split
-from mlp_toolkit.splitting import PARTS
-from mlp_toolkit.targets import Spread, Target, check_varied, fit_target, known_values, quantities, read_targets
-from mlp_toolkit.targets import zeros_and_ones as label_values
+from mlp_toolkit.recipe.spec import Recipe
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,7 +39,7 @@ SAMPLE_ROWS = 200_000
 
 def as_piece(recipe: Recipe, frame: pd.DataFrame, target: Target) -> Piece:
     """Rows with what is known of them."""
-    weights = dataset.row_weights(frame, recipe.data.sample_weight)
+    weights = roles.weights_column(frame, recipe.data.sample_weight)
     return Piece(frame, known_values(frame, target), weights, frame.index.to_numpy())
 
 
@@ -37,6 +48,7 @@ class Scan:
     """What one pass over all rows finds out."""
 
     recipe: Recipe
+    split: Split
     kinds: Kinds
     rows: int
     counts: Counter[str] = field(default_factory=Counter)
@@ -50,12 +62,8 @@ class Scan:
     heavy: bool = False  # whether some training row has a weight above 0
 
     def __post_init__(self) -> None:
-        split = self.recipe.data.split
-        train = 1.0  # where the recipe does not say the share beforehand: the most it can be
-        if isinstance(split, Split) and isinstance(split.validation, float) and isinstance(split.test, float):
-            train = 1 - split.validation - split.test
-        self.share = min(1.0, SAMPLE_ROWS / (self.rows * train))
-        self.fitter = features.Fitter(self.kinds, self.share, self.recipe.seed)
+        self.share = min(1.0, SAMPLE_ROWS / (self.rows * self.split.most_trained))
+        self.fitter = encoder.Fitter(self.kinds, self.share, self.recipe.seed)
         self.random = np.random.default_rng([self.recipe.seed, 1])
         targets = len(self.recipe.data.targets)
         self.moments = Moments(targets)
@@ -67,18 +75,18 @@ class Scan:
         train = part_of == PARTS.index("train")
         self.counts.update(dict(zip(PARTS, np.bincount(part_of, minlength=len(PARTS)).tolist(), strict=True)))
         for name in self.kinds.of("numeric"):
-            cells.check_size(cells.to_numbers(frame[name], name), name, frame.index)
+            parsing.check_size(parsing.to_numbers(frame[name], name), name, frame.index)
         self.fitter.add(frame[train])
         if self.recipe.task in ("regression", "multilabel"):
             read = quantities if self.recipe.task == "regression" else label_values
             self._add_quantities(read(frame, data.targets), train)
         else:
-            texts = cells.to_text(frame[data.targets[0]])
+            texts = parsing.to_text(frame[data.targets[0]])
             self.labels.update(texts.tolist())
             self.train_labels.update(texts[train].tolist())
             if len(self.labels) > SAMPLE_ROWS:
                 raise UserError(f"the target {data.targets[0]!r} has more than {SAMPLE_ROWS:,} different values")
-        weights = dataset.row_weights(frame, data.sample_weight)
+        weights = roles.weights_column(frame, data.sample_weight)
         self.heavy |= weights is None or bool(weights[train].any())
         for part, drawn in self.drawn.items():
             own = frame[part_of == PARTS.index(part)]
@@ -108,7 +116,8 @@ class Scan:
             return fit_target(recipe, spread if recipe.task == "regression" else None, ())
         import pandas as pd
 
-        _, classes = read_targets(recipe, pd.DataFrame({data.targets[0]: list(self.labels)}, dtype=object))
+        texts = pd.DataFrame({data.targets[0]: list(self.labels)}, dtype=object)
+        _, classes = read_targets(recipe, texts, self.labels)
         target = fit_target(recipe, None, classes)
         absent = int((self.class_counts(target) == 0).sum())
         if absent:
@@ -134,7 +143,7 @@ class Scan:
         known = sum(self.counts.values())
         if known < self.rows:
             notes.append(f"{self.rows - known:,} of {self.rows:,} rows have no target and are left out")
-        if isinstance(self.recipe.data.split, Split):
+        if self.split.by_chance:
             notes.append("each row falls to its part by chance: the parts hold their shares roughly, not exactly")
         notes.append("rows that stand both among the test and the training rows are not looked for")
         sizes = {part: sum(len(by) for _, by in drawn) for part, drawn in self.drawn.items()}
@@ -145,7 +154,7 @@ class Scan:
         if sizes["validation"] < self.counts["validation"]:
             notes.append(f"validation after each epoch: by a sample of {sizes['validation']:,} validation rows")
         if target.task == "binary":
-            notes.append(f"positive class: {target.classes[1]!r} (negative: {target.classes[0]!r})")
+            notes.append(positive_note(self.recipe, target.classes))
         return notes
 
     def sample(self, part: str, target: Target) -> Piece:
@@ -153,4 +162,4 @@ class Scan:
         import pandas as pd
 
         frame = pd.concat([rows for rows, _ in self.drawn[part]])
-        return as_piece(self.recipe, readers.normalise(frame).set_axis(frame.index), target)
+        return as_piece(self.recipe, frames.normalise(frame).set_axis(frame.index), target)

@@ -10,21 +10,24 @@ from __future__ import annotations
 import math
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mlp_toolkit import cells, conversion, dataset, features, leaks, readers
-from mlp_toolkit.dataset import Piece
+from mlp_toolkit.data import leaks, roles
+from mlp_toolkit.data.columns import encoder, parsing
+from mlp_toolkit.data.columns.kinds import Kinds
+from mlp_toolkit.data.pieces import Piece
+from mlp_toolkit.data.reading import frames, parquet_files, tables
+from mlp_toolkit.data.splitting import PARTS, Split, split_of
+from mlp_toolkit.data.streaming import csv_to_parquet
+from mlp_toolkit.data.streaming.scan import Scan, as_piece
+from mlp_toolkit.data.targets import Target
 from mlp_toolkit.errors import UserError, listing
 from mlp_toolkit.files import reading
-from mlp_toolkit.kinds import Kinds
-from mlp_toolkit.scan import Scan, as_piece
-from mlp_toolkit.spec import Recipe, Split
-from mlp_toolkit.splitting import PARTS, split_by_column
-from mlp_toolkit.targets import Target
+from mlp_toolkit.recipe.spec import Recipe
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,6 +70,9 @@ class Stream:
     """Rows that are read when they are needed.
 
     Attributes:
+        recipe: What is wanted.
+        split: Which part each row is in.
+        groups: All row groups.
         kinds: The kind of each column.
         encoding: Fitted to the training rows.
         target: What is predicted.
@@ -79,9 +85,10 @@ class Stream:
     """
 
     recipe: Recipe
+    split: Split
     groups: tuple[Group, ...]
     kinds: Kinds
-    encoding: features.Encoding
+    encoding: encoder.Encoding
     target: Target
     counts: dict[str, int]
     class_counts: np.ndarray
@@ -90,12 +97,18 @@ class Stream:
     samples: dict[str, Piece]
     spool: Path | None
 
+    streamed = True
+
     def pieces(self, part: str) -> Iterator[Piece]:
         """The rows of a part that its scores are counted from: a sample of the training rows, else all."""
         if part == "train":
             yield self.samples["train"]
         else:
             yield from self._read(part, self.groups)
+
+    def encoded_by(self, encoding: encoder.Encoding, note: str) -> Stream:
+        """The same rows, encoded in another way, and a note on why."""
+        return replace(self, encoding=encoding, notes=(*self.notes, note))
 
     def order(self, epoch: int) -> list[int]:
         """The order of the row groups in an epoch, counted from 0: depends on it and the recipe's seed alone."""
@@ -111,34 +124,34 @@ class Stream:
         for group in groups:
             if group.part not in ("", part):
                 continue
-            for frame, part_of in _frames(self.recipe, group, columns, piece_rows(self.encoding.width)):
+            for frame, part_of in _frames(self.recipe, self.split, group, columns, piece_rows(self.encoding.width)):
                 own = frame[part_of == PARTS.index(part)]
                 if len(own):
                     yield as_piece(self.recipe, own, self.target)
 
 
-def wanted(recipe: Recipe) -> bool:
+def is_streamed(recipe: Recipe) -> bool:
     """Whether a recipe's data is streamed: as it says, or by its size.
 
     Raises:
         UserError: It says so of data that cannot be streamed.
     """
     data = recipe.data
-    suffix = readers.suffix(Path(data.path)) if data.path else ""
-    if data.stream is True and not suffix.endswith(readers.STREAMED):
+    suffix = tables.suffix(Path(data.path)) if data.path else ""
+    if data.stream is True and not suffix.endswith(tables.STREAMED):
         raise UserError("data.stream: only Parquet and CSV files are streamed", place=str(data.path or data.dataset))
     if isinstance(data.features, dict) and "image" in data.features.values():
         return False
-    if data.stream != "auto" or not suffix.endswith(readers.STREAMED):
+    if data.stream != "auto" or not suffix.endswith(tables.STREAMED):
         return data.stream is True
     if suffix == ".parquet":
-        rows = sum(rows for _, _, rows in readers.row_groups(str(data.path)))
-        return rows * len(readers.header(str(data.path))) >= VALUES_THAT_STREAM
+        rows = sum(rows for _, _, rows in tables.row_groups(str(data.path)))
+        return rows * len(tables.header(str(data.path))) >= VALUES_THAT_STREAM
     file = Path(str(data.path))
     return file.is_file() and file.stat().st_size >= CSV_BYTES_THAT_STREAM
 
 
-def load(recipe: Recipe, place: str, scratch: Path) -> Stream:
+def open_stream(recipe: Recipe, place: str, scratch: Path) -> Stream:
     """Looks at the data of a recipe, then reads it once: checks it, splits it, fits the encoding.
 
     Args:
@@ -153,7 +166,7 @@ def load(recipe: Recipe, place: str, scratch: Path) -> Stream:
     try:
         return _load(recipe, place, scratch)
     except BaseException as error:
-        forget(scratch)
+        delete_scratch(scratch)
         if made and scratch.is_dir() and not any(scratch.iterdir()):
             scratch.rmdir()
         if isinstance(error, OSError):
@@ -162,27 +175,29 @@ def load(recipe: Recipe, place: str, scratch: Path) -> Stream:
         raise
 
 
-def forget(scratch: Path) -> None:
+def delete_scratch(scratch: Path) -> None:
     """Deletes the Parquet files that CSV files became."""
     for file in scratch.glob(SCRATCH.format("*")):
         file.unlink()
 
 
 def _load(recipe: Recipe, place: str, scratch: Path) -> Stream:
-    dataset.check_header(recipe, place)
+    roles.check_header(recipe, place)
     groups, fingerprint = _groups(recipe, scratch)
-    kinds, looked_at = _look(recipe, groups)
+    split = split_of(recipe, [part for part, _ in roles.part_files(recipe.data)])
+    kinds, looked_at = _look(recipe, split, groups)
     used = [name for name, kind in kinds.by_column.items() if kind != "ignore"]
     if not used:
         raise UserError("no feature is left to learn from: every column is ignored", place=place)
     rows = sum(group.rows for group in groups)
-    scan = Scan(recipe, kinds, rows)
+    scan = Scan(recipe, split, kinds, rows)
     for group in groups:
-        for frame, part_of in _frames(recipe, group, [*used, *recipe.data.targets]):
+        for frame, part_of in _frames(recipe, split, group, [*used, *recipe.data.targets]):
             scan.add(frame, part_of)
     target = scan.target()
     counts = {part: int(scan.counts[part]) for part in PARTS}
     notes = [f"streamed: {rows:,} rows in {len(groups):,} row groups; the kinds of columns by {looked_at:,} of them"]
+    notes += parquet_files.index_notes(groups[0].file)
     notes += scan.notes(target)
     encoding = scan.fitter.encoding()
     kept = counts["train"] * (encoding.width + target.n_outputs + 1) * 4
@@ -191,9 +206,10 @@ def _load(recipe: Recipe, place: str, scratch: Path) -> Stream:
     where = "are kept in a temporary file" if roomy else "are encoded anew in every epoch, there is too little room for"
     notes.append(f"encoded training rows {where}: {kept / 1e9:.2g} GB")
     samples = {part: scan.sample(part, target) for part in ("train", "validation")}
-    notes += leaks.found(samples["train"].frame, kinds, samples["train"].values, recipe.task, target.names)
+    notes += leaks.leaks_found(samples["train"].frame, kinds, samples["train"].values, recipe.task, target.names)
     return Stream(
         recipe=recipe,
+        split=split,
         groups=tuple(groups),
         kinds=kinds,
         encoding=encoding,
@@ -255,22 +271,22 @@ def _groups(recipe: Recipe, scratch: Path) -> tuple[list[Group], str]:
     """The row groups of all files of a recipe, and a fingerprint of the files."""
     groups: list[Group] = []
     fingerprints = []
-    for number, (part, path) in enumerate([("", str(recipe.data.path)), *dataset.part_files(recipe.data)]):
+    for number, (part, path) in enumerate([("", str(recipe.data.path)), *roles.part_files(recipe.data)]):
         file = Path(path)
-        if not readers.suffix(file).endswith(readers.STREAMED):
+        if not tables.suffix(file).endswith(tables.STREAMED):
             raise UserError("beside streamed data only Parquet and CSV files are read", place=path)
-        if readers.suffix(file) != ".parquet":
-            file = conversion.as_parquet(file, scratch / SCRATCH.format(number), recipe)
-            fingerprints.append(conversion.fingerprint_of(file))
+        if tables.suffix(file) != ".parquet":
+            file = csv_to_parquet.as_parquet(file, scratch / SCRATCH.format(number), recipe)
+            fingerprints.append(csv_to_parquet.fingerprint_of(file))
         else:
-            fingerprints += [readers.file_fingerprint(each) for each in readers.parquet_files(file)]
+            fingerprints += [tables.file_fingerprint(each) for each in tables.parquet_files(file)]
         begin = 0
-        for each, group, rows in readers.row_groups(file):
+        for each, group, rows in tables.row_groups(file):
             groups.append(Group(each, group, rows, begin, part, _stamp(each)))
             begin += rows
         if not begin:
             raise UserError("the file has a header but no rows", place=path)
-    return groups, readers.one_fingerprint(fingerprints)
+    return groups, tables.one_fingerprint(fingerprints)
 
 
 def _stamp(file: Path) -> tuple[int, int]:
@@ -280,61 +296,48 @@ def _stamp(file: Path) -> tuple[int, int]:
 
 
 def _frames(
-    recipe: Recipe, group: Group, columns: Sequence[str], rows: int = PIECE_ROWS
+    recipe: Recipe, split: Split, group: Group, columns: Sequence[str], rows: int = PIECE_ROWS
 ) -> Iterator[tuple[pd.DataFrame, np.ndarray]]:
     """The rows of a group that have a target, named by their number, and for each the position of its part in PARTS."""
     import pandas as pd
 
     data = recipe.data
-    split = data.split
-    # A part that has a file of its own has no need of the column that splits the others.
-    roles = [data.sample_weight, split if isinstance(split, str) and not group.part else None]
-    needed = list(dict.fromkeys([*columns, *(name for name in roles if name is not None)]))
+    # A part that has a file of its own has no need of the columns that split the others.
+    roles = [*([data.sample_weight] if data.sample_weight else []), *([] if group.part else split.columns)]
+    needed = list(dict.fromkeys([*columns, *roles]))
     chances = np.random.default_rng([recipe.seed, group.begin, PARTS.index(group.part) + 1 if group.part else 0])
     begin = group.begin
     if _stamp(group.file) != group.stamp:
         raise UserError("the file has changed while the run was reading it", place=str(group.file))
-    for frame in readers.read_group(group.file, group.number, needed, rows):
+    for frame in tables.read_group(group.file, group.number, needed, rows):
         frame.index = pd.RangeIndex(begin, begin + len(frame))  # messages name a row by its number
         begin += len(frame)
-        part_of = np.full(len(frame), PARTS.index(group.part) if group.part else 0, np.int8)
-        if not group.part and isinstance(split, Split):
-            test = split.test if isinstance(split.test, float) and not data.test_path else 0.0
-            validation = split.validation if isinstance(split.validation, float) else 0.0
-            drawn = chances.random(len(frame))
-            part_of[drawn < test + validation] = PARTS.index("validation")
-            part_of[drawn < test] = PARTS.index("test")
-        elif not group.part:
-            for part, places in split_by_column(frame[str(split)], np.arange(len(frame)), str(split)).items():
-                if part == "test" and data.test_path and len(places):
-                    raise UserError(
-                        f"test rows come from data.test_path and from the split column {split!r}: which is meant?"
-                    )
-                part_of[places] = PARTS.index(part)
+        if group.part:
+            part_of = np.full(len(frame), PARTS.index(group.part), np.int8)
+        else:
+            part_of = split.of_piece(frame, chances)
         known = np.ones(len(frame), bool)
         for name in data.targets:
-            known &= cells.present(frame[name])
+            known &= parsing.present(frame[name])
         yield (frame, part_of) if known.all() else (frame[known], part_of[known])
 
 
-def _look(recipe: Recipe, groups: Sequence[Group]) -> tuple[Kinds, int]:
+def _look(recipe: Recipe, split: Split, groups: Sequence[Group]) -> tuple[Kinds, int]:
     """The kinds of the columns, by stretches of up to eight row groups, and how many rows that were."""
-    import pandas as pd
-
-    every = readers.header(groups[0].file)
+    every = tables.header(groups[0].file)
     own = [group for group in groups if not group.part]
     chosen = [own[index] for index in np.unique(np.linspace(0, len(own) - 1, 8).astype(int))]
     looked = []
     for group in chosen:
         share = LOOKED_AT / len(chosen) / max(1, group.rows)
-        for frame, _ in _frames(recipe, group, every):  # of every piece the beginning
+        for frame, _ in _frames(recipe, split, group, every):  # of every piece the beginning
             looked.append(frame.iloc[: math.ceil(share * len(frame))])
     if not sum(map(len, looked)):
         raise UserError(f"the target {listing(recipe.data.targets)} has no value in {len(chosen)} row groups looked at")
-    frame = readers.normalise(pd.concat(looked, ignore_index=True))
+    frame = frames.together(looked)
     source = Path(str(recipe.data.path))
-    table = readers.Table(frame, "", folder=source if source.is_dir() else source.parent)
-    kinds = dataset.column_kinds(recipe, dataset.rooted(table, recipe.data))
+    table = tables.Table(frame, "", folder=source if source.is_dir() else source.parent)
+    kinds = roles.column_kinds(recipe, roles.rooted(table, recipe.data))
     for name in kinds.of("image"):
         raise UserError(
             f"column {name!r} holds images: rows with images are not streamed",

@@ -7,19 +7,14 @@ the boundaries of `scipy.ndimage.affine_transform`; then flips; then brightness.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from pydantic import ValidationError
 
-from mlp_toolkit import spec
-from mlp_toolkit.files import atomic
-from mlp_toolkit.layers import register
-from mlp_toolkit.startup import keras, tf
-
-SHEET_IMAGES, SHEET_CHANGES = 8, 7
-SHEET_DPI = 120
-BORDER = 0.75  # a grey between pictures that neither black nor white images run into
+from mlp_toolkit.model.backend import keras, tf
+from mlp_toolkit.model.layers.registry import are_whole, is_number, register
+from mlp_toolkit.recipe import spec
 
 Augment = Callable[[Any, Any], Any]  # features (rows, …) and a seed (2,) → features
 
@@ -90,6 +85,18 @@ class Augmentation(keras.layers.Layer):
         self._resamples = bool(rotation or width_shift or height_shift or shear) or _range(zoom) != (1, 1)
         self._brightens = _range(brightness) != (1, 1)
         self._seeds = keras.random.SeedGenerator(seed)
+
+    def sound(self) -> bool:
+        """Whether the settings are such as we write."""
+        settings = {name: getattr(self, name) for name in spec.Augmentation.model_fields}
+        # Keras keeps lists in a class of its own, which a strict check does not take for one.
+        settings = {name: [*value] if isinstance(value, list | tuple) else value for name, value in settings.items()}
+        try:
+            spec.Augmentation.model_validate(settings)
+        except ValidationError:
+            return False
+        seeded = self.seed is None or are_whole(self.seed, most=2**63)
+        return is_number(self.highest) and self.highest > 0 and seeded
 
     def draw(self, rows: Any, height: int, width: int, seed: Any) -> Drawn:
         """What happens to each of so many images; the same seed draws the same.
@@ -315,54 +322,10 @@ def seeded(augment: Augment, seed: int) -> Augment:
         augment: A function of features and a seed (2,) int32.
         seed: 0 or more.
     """
-    key = _key(seed)
+    key = seed_numbers(seed)
     return lambda x, counter: augment(x, tf.bitwise.bitwise_xor(counter, key))
 
 
-def _key(seed: int) -> np.ndarray:
+def seed_numbers(seed: int) -> np.ndarray:
     """(2,) int32. Spread over all bits: a seed must not draw what its neighbour draws a step later."""
     return np.random.SeedSequence(seed).generate_state(2).view(np.int32)
-
-
-def contact_sheet(images: Any, layer: Augmentation, path: str | Path, seed: int) -> None:
-    """Writes a PNG with the first 8 images in a column, and 7 changes of each beside it.
-
-    Args:
-        images: (rows, height, width, 1 or 3) numbers from 0 to `layer.highest`.
-        layer: What happens to them.
-        path: The file.
-        seed: The same seed draws the same, 0 or more.
-    """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    originals = np.asarray(images[:SHEET_IMAGES], np.float32)
-    rows, height, width, _ = originals.shape
-    changed = layer.augment(tf.constant(originals.repeat(SHEET_CHANGES, axis=0)), _key(seed)).numpy()
-
-    # Inches: the longer side of a picture is 1, and a title keeps its place above a narrow one.
-    down, across = height / max(height, width), max(width / max(height, width), 0.6)
-    margin, header = 0.1, 0.4
-    size = (across * (1 + SHEET_CHANGES) + 4 * margin, down * rows + header + margin)
-    figure = Figure(figsize=size, dpi=SHEET_DPI)
-    figure.set_layout_engine("none")  # whatever the user chose for pictures of his own
-    begin = margin
-    for title, pictures in (("original", originals), ("as the network sees it", changed)):
-        columns = len(pictures) // rows
-        place = (begin / size[0], margin / size[1], across * columns / size[0], down * rows / size[1])
-        axes = figure.add_axes(place)
-        axes.imshow(_mosaic(pictures / layer.highest, rows))
-        axes.set_axis_off()
-        axes.set_title(title, fontsize=11)
-        begin += across * columns + 2 * margin
-    with atomic(path) as temporary:
-        FigureCanvasAgg(figure).print_png(temporary)
-
-
-def _mosaic(pictures: np.ndarray, rows: int) -> np.ndarray:
-    """Pictures from 0 to 1 beside and below one another, parted by a line, in colour."""
-    colour = np.broadcast_to(np.clip(pictures, 0, 1), (*pictures.shape[:3], 3))
-    line = max(1, round(min(pictures.shape[1:3]) / 28))
-    framed = np.pad(colour, ((0, 0), (0, line), (0, line), (0, 0)), constant_values=BORDER)
-    tiles = framed.reshape(rows, -1, *framed.shape[1:]).transpose(0, 2, 1, 3, 4)
-    return tiles.reshape(rows * framed.shape[1], -1, 3)[:-line, :-line]

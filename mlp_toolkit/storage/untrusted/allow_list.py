@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mlp_toolkit.errors import UserError, shorten
+from mlp_toolkit.model.layers import names
 
 # Layers that run code or read files named in their configuration.
 REFUSED = ("Lambda", "__lambda__", "TorchModuleWrapper", "TFSMLayer", "JaxLayer", "FlaxLayer")
@@ -65,12 +66,11 @@ Adadelta Adafactor Adagrad Adam AdamW Adamax Ftrl Lamb Lion LossScaleOptimizer M
 """
 _SCHEDULES = """
 CosineDecay CosineDecayRestarts ExponentialDecay InverseTimeDecay PiecewiseConstantDecay PolynomialDecay
-mlp_toolkit>Staged
 """
 _ACTIVATIONS = """
 celu elu exponential gelu glu hard_shrink hard_sigmoid hard_silu hard_swish hard_tanh leaky_relu linear log_sigmoid
 log_softmax mish relu relu6 selu sigmoid silu soft_shrink softmax softplus softsign sparse_plus sparse_sigmoid
-sparsemax squareplus swish tanh tanh_shrink threshold mlp_toolkit>step
+sparsemax squareplus swish tanh tanh_shrink threshold
 """
 _LOSS_FUNCTIONS = """
 binary_crossentropy binary_focal_crossentropy categorical_crossentropy categorical_focal_crossentropy
@@ -82,10 +82,9 @@ _METRIC_FUNCTIONS = """
 binary_accuracy categorical_accuracy concordance_correlation pearson_correlation sparse_categorical_accuracy
 sparse_top_k_categorical_accuracy top_k_categorical_accuracy
 """
-_OURS = "Augmentation Calibration DateParts Images Numbers OneHot Target"
 
 CLASSES: dict[str, frozenset[str]] = {
-    "layer": frozenset(_LAYERS.split()) | {f"mlp_toolkit>{name}" for name in _OURS.split()},
+    "layer": frozenset(_LAYERS.split()) | names.registered("layer"),
     "model": frozenset({"Functional", "Sequential", "Model"}),
     "initializer": frozenset(_INITIALIZERS.split()),
     "regularizer": frozenset({"L1", "L1L2", "L2", "OrthogonalRegularizer"}),
@@ -93,12 +92,12 @@ CLASSES: dict[str, frozenset[str]] = {
     "loss": frozenset(_LOSSES.split()),
     "metric": frozenset(_METRICS.split()),
     "optimizer": frozenset(_OPTIMIZERS.split()),
-    "schedule": frozenset(_SCHEDULES.split()),
+    "schedule": frozenset(_SCHEDULES.split()) | names.registered("schedule"),
     "dtype policy": frozenset({"DTypePolicy", "DTypePolicyMap", "FloatDTypePolicy"}),
     "value": frozenset({"__tuple__", "__keras_tensor__", "__numpy__", "__tensor__"}),
 }
 FUNCTIONS: dict[str, frozenset[str]] = {
-    "activation": frozenset(_ACTIVATIONS.split()),
+    "activation": frozenset(_ACTIVATIONS.split()) | names.registered("activation"),
     "loss": frozenset(_LOSS_FUNCTIONS.split()),
     "metric": frozenset(_METRIC_FUNCTIONS.split()) | frozenset(_LOSS_FUNCTIONS.split()),
 }
@@ -169,13 +168,36 @@ def refused(*configs: Any) -> list[str]:
     return sorted(found)
 
 
-def check(config: Any, place: str) -> None:
+def check_classes(config: Any, place: str) -> None:
     """Refuses whatever a configuration names that is not Keras's own, ours, or registered by the running program.
 
     Raises:
         UserError: A name is refused, or a number, or a path where values belong.
     """
     _Checker(place).mapping_or_list(config, ANY, 0)
+
+
+def pinned(config: Any) -> Any:
+    """A checked configuration in which no name of the file is left that Keras would import.
+
+    Keras looks a class up by its registered name, and where it finds none imports the module that the file names. What
+    is registered needs no module, and a function's is Keras's own.
+    """
+    if isinstance(config, list):
+        return [pinned(value) for value in config]
+    if not isinstance(config, dict):
+        return config
+    plain = {key: pinned(value) for key, value in config.items()}
+    name, full = plain.get("class_name"), plain.get("registered_name")
+    if not isinstance(name, str):
+        return plain
+    ours = full if isinstance(full, str) and ">" in full else name
+    if name == "function":
+        module = plain.get("module")
+        plain["module"] = module if module in FUNCTION_MODULES else "builtins"
+    elif ">" in ours or name in registered():
+        plain |= {"module": None, "registered_name": ours}
+    return plain
 
 
 class _Checker:
@@ -211,6 +233,8 @@ class _Checker:
 
     def value(self, key: str, value: Any, role: str, depth: int) -> None:
         known = _KEYS.fullmatch(key)
+        if key == "classes" and isinstance(value, list) and all(type(item) is int for item in value):
+            return  # labels, which may be any whole numbers: nothing is as large as they say
         if role == OWN or (not key and role != ANY) or (role in COMPILED and not known):
             inner = role  # an item of a list has the list's role; losses and metrics stand under names of outputs
         else:

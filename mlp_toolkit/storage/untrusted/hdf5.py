@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mlp_toolkit.errors import UserError, shorten
-from mlp_toolkit.hdf5_values import NOWHERE, Values
+from mlp_toolkit.storage.untrusted.hdf5_values import NOWHERE, Values
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 DEEPEST = 60
@@ -82,7 +82,7 @@ class Group(NamedTuple):
         return group.arrays.get(name) if group else None
 
 
-def read(raw: bytes, place: str) -> Group:
+def read_hdf5(raw: bytes, place: str) -> Group:
     """The contents of an HDF5 file.
 
     Args:

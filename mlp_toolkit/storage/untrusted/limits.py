@@ -14,8 +14,8 @@ import numpy as np
 
 from mlp_toolkit.errors import UserError, shorten
 from mlp_toolkit.files import reading
-from mlp_toolkit.hdf5 import Array, Group
-from mlp_toolkit.known_classes import mappings
+from mlp_toolkit.storage.untrusted.allow_list import mappings
+from mlp_toolkit.storage.untrusted.hdf5 import Array, Group
 
 LARGEST = 4 * 2**30  # bytes of a file
 LARGEST_CONFIG = 64_000_000  # bytes of a configuration

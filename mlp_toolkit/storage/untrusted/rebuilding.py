@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import math
+import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from mlp_toolkit.errors import UserError, shorten
-from mlp_toolkit.known_classes import CLASSES
-from mlp_toolkit.startup import keras
+from mlp_toolkit.model.backend import keras
+from mlp_toolkit.storage.untrusted.allow_list import CLASSES, pinned
 
 LARGEST_ROW = 2**26  # numbers that a layer may give for one row: an image of 4,000 × 4,000 pixels in three colours
 
@@ -32,9 +32,9 @@ def rebuilding(path: Path) -> Iterator[None]:
         raise UserError(f"the model cannot be rebuilt: {shorten(str(error), 300)}", place=str(path)) from error
 
 
-def build(config: dict[str, Any]) -> Any:
+def build_from(config: dict[str, Any]) -> Any:
     """A model from its configuration, which has been checked; its weights are new."""
-    config = copy.deepcopy(config)  # Keras takes parts out of it
+    config = pinned(config)  # a copy, too: Keras takes parts out of it
     name, inner = config["class_name"], config["config"]
     if name == "Sequential" and isinstance(inner.get("layers"), list) and inner["layers"]:
         # Keras itself would build the model anew with every layer it adds.
@@ -45,7 +45,9 @@ def build(config: dict[str, Any]) -> Any:
     if name in ("Functional", "Model", "Sequential"):
         kind = "Sequential" if name == "Sequential" else "Model"
         config = {"module": "keras", "class_name": kind, "config": inner, "registered_name": None}
-    return keras.saving.deserialize_keras_object(config, safe_mode=True)
+    with warnings.catch_warnings():  # a column whose name no layer may have has an input of another name
+        warnings.filterwarnings("ignore", message="When providing `inputs` as a dict")
+        return keras.saving.deserialize_keras_object(config, safe_mode=True)
 
 
 def _with_input(layers: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -68,13 +70,13 @@ def _layer(config: dict[str, Any]) -> Any:
         inner["axis"] = int(axis[0])
     name = config["class_name"]
     if name in CLASSES["model"]:
-        return build(config)
+        return build_from(config)
     if name in CLASSES["layer"] and not name.startswith("mlp_toolkit>"):
         config |= {"module": "keras.layers"}  # HDF5 files do not say it
     return keras.saving.deserialize_keras_object(config, safe_mode=True)
 
 
-def check(config: dict[str, Any], held: int, listed: list[str] | None, path: Path) -> None:
+def check_rebuilds(config: dict[str, Any], held: int, listed: list[str] | None, path: Path) -> None:
     """Builds the model without its weights, to see which it asks for, and in which order: the file must hold them.
 
     Args:
@@ -86,7 +88,7 @@ def check(config: dict[str, Any], held: int, listed: list[str] | None, path: Pat
 
     def look() -> tuple[list[str], int, int]:
         with keras.StatelessScope(initialize_variables=False):
-            shadow = build(config)
+            shadow = build_from(config)
         asked = sum(math.prod(weight.shape) for weight in shadow.weights)
         return [layer.name for layer in shadow.layers], asked, _widest(shadow)
 

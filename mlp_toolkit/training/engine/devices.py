@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import Any
-from unittest import mock
 
 from mlp_toolkit.errors import UserError, listing
-from mlp_toolkit.state import variables
+from mlp_toolkit.model.backend import keras, tf
+from mlp_toolkit.model.keras_types import Layer, Network
+from mlp_toolkit.training.engine.steps import has_own
+from mlp_toolkit.training.engine.variables import variables
 
 
 @contextlib.contextmanager
@@ -28,8 +29,6 @@ def placed(device: str) -> Iterator[list[str]]:
     Raises:
         UserError: The device is not visible; the message lists those that are.
     """
-    from mlp_toolkit.startup import tf
-
     kind, _, number = str(device).partition(":")
     visible = tf.config.list_logical_devices()
     names = [f"{d.device_type.lower()}:{d.name.rsplit(':', 1)[-1]}" for d in visible]
@@ -37,8 +36,7 @@ def placed(device: str) -> Iterator[list[str]]:
     if device in ("auto", "all"):
         same = [name for name in names if name.startswith("gpu")] or [name for name in names if name.startswith("cpu")]
         several = same if device == "all" and len(same) > 1 else []
-        with contextlib.nullcontext() if several else _alone():
-            yield several
+        yield several
         return
     if kind not in ("cpu", "gpu") or wanted not in names:
         raise UserError(
@@ -48,28 +46,11 @@ def placed(device: str) -> Iterator[list[str]]:
             allowed=["auto", "all", *names],
             remedy=f"TensorFlow sees: {listing(names)}.",
         )
-    with tf.device(f"/{wanted}"), _alone():
+    with tf.device(f"/{wanted}"):
         yield []
 
 
-@contextlib.contextmanager
-def _alone() -> Iterator[None]:
-    """While a network is trained on one device, its gradients are not summed over devices.
-
-    For that sum TensorFlow registers a gradient with every graph that is traced, and keeps it, the graph and the
-    network's variables as long as the process lives: 5 MB for each training of a small network.
-    """
-    from mlp_toolkit.startup import tf
-
-    context = tf.distribute.get_replica_context()
-    if context is None or context.num_replicas_in_sync > 1:  # inside of a strategy of the caller's
-        yield
-        return
-    with mock.patch.object(context, "all_reduce", lambda reduce_op, value, options=None: value):
-        yield
-
-
-def mirrored(model: Any, names: list[str], batch_size: int) -> Any:
+def mirrored(model: Network, names: list[str], batch_size: int) -> Network:
     """A copy of a compiled model whose variables are mirrored on several devices, in the same state.
 
     Batch normalization counts over the whole batch there, as it does on one device.
@@ -82,8 +63,38 @@ def mirrored(model: Any, names: list[str], batch_size: int) -> Any:
     Raises:
         UserError: The batch cannot be parted equally, or the model cannot be copied, or not trained that way.
     """
-    from mlp_toolkit.startup import keras, tf
+    _check_shareable(model, names, batch_size)
 
+    def copied(layer: Layer) -> Layer:
+        config = layer.get_config()
+        if isinstance(layer, keras.layers.BatchNormalization):
+            config["synchronized"] = True
+        return type(layer).from_config(config)
+
+    # Sums are made on one device. The strategy's own choice for several processors, collective operations, may meet in
+    # different order on different devices where batch normalization and gradients are summed in one step.
+    strategy = tf.distribute.MirroredStrategy(
+        [name.upper() for name in names], cross_device_ops=tf.distribute.ReductionToOneDevice()
+    )
+    with strategy.scope():
+        try:
+            copy: Network = keras.models.clone_model(model, clone_function=copied)
+            copy.compile_from_config(model.get_compile_config())
+        except (TypeError, ValueError, NotImplementedError, AttributeError) as error:  # what Keras raises of them
+            raise UserError(
+                f"this model cannot be copied to several devices: {str(error).splitlines()[0]}",
+                place="device: all",
+                remedy="Train it on one device, or build and compile it from registered Keras objects.",
+            ) from None
+        copy.optimizer.build(copy.trainable_variables)
+    model.optimizer.build(model.trainable_variables)
+    for theirs, own in zip(variables(model), variables(copy), strict=True):
+        own.assign(theirs.numpy())
+    return copy
+
+
+def _check_shareable(model: Network, names: list[str], batch_size: int) -> None:
+    """Refuses what several devices would compute otherwise than one."""
     if batch_size % len(names):
         raise UserError(
             f"a batch of {batch_size} rows cannot be parted equally among {len(names)} devices",
@@ -99,6 +110,13 @@ def mirrored(model: Any, names: list[str], batch_size: int) -> Any:
             remedy="Train on one device, or without clipping.",
         )
 
+    own = [step for step in ("train_step", "test_step") if has_own(model, step)]
+    if own:
+        raise UserError(
+            f"the model has a {own[0]} of its own, and copies of the model on several devices would not have it",
+            place="device: all",
+            remedy="Train it on one device.",
+        )
     reduction = getattr(model.loss, "reduction", "sum_over_batch_size")
     if reduction not in ("sum_over_batch_size", "mean"):
         raise UserError(
@@ -107,35 +125,8 @@ def mirrored(model: Any, names: list[str], batch_size: int) -> Any:
             remedy="Use the mean over the batch, or train on one device.",
         )
 
-    def copied(layer: Any) -> Any:
-        config = layer.get_config()
-        if isinstance(layer, keras.layers.BatchNormalization):
-            config["synchronized"] = True
-        return type(layer).from_config(config)
 
-    # Sums are made on one device. The strategy's own choice for several processors, collective operations, may meet in
-    # different order on different devices where batch normalization and gradients are summed in one step.
-    strategy = tf.distribute.MirroredStrategy(
-        [name.upper() for name in names], cross_device_ops=tf.distribute.ReductionToOneDevice()
-    )
-    with strategy.scope():
-        try:
-            copy = keras.models.clone_model(model, clone_function=copied)
-            copy.compile_from_config(model.get_compile_config())
-        except (TypeError, ValueError, NotImplementedError, AttributeError) as error:  # what Keras raises of them
-            raise UserError(
-                f"this model cannot be copied to several devices: {str(error).splitlines()[0]}",
-                place="device: all",
-                remedy="Train it on one device, or build and compile it from registered Keras objects.",
-            ) from None
-        copy.optimizer.build(copy.trainable_variables)
-    model.optimizer.build(model.trainable_variables)
-    for theirs, own in zip(variables(model), variables(copy), strict=True):
-        own.assign(theirs.numpy())
-    return copy
-
-
-def unmirrored(copy: Any, model: Any) -> None:
+def unmirrored(copy: Network, model: Network) -> None:
     """Brings a model into the state of its mirrored copy."""
     for theirs, own in zip(variables(copy), variables(model), strict=True):
         own.assign(theirs.numpy())

@@ -11,13 +11,15 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from mlp_toolkit.blocks import Arrays, Rows
-from mlp_toolkit.histories import History
-from mlp_toolkit.label_weights import per_label
-from mlp_toolkit.loops import functions
-from mlp_toolkit.startup import keras, tf
-from mlp_toolkit.state import variables
-from mlp_toolkit.steps import Augment, Step, Work, build, devices
+import numpy as np
+
+from mlp_toolkit.model.backend import keras, tf
+from mlp_toolkit.model.keras_types import Network
+from mlp_toolkit.training.engine.compiled import functions
+from mlp_toolkit.training.engine.history import History
+from mlp_toolkit.training.engine.rows import Arrays
+from mlp_toolkit.training.engine.steps import Step, Told, Work, build, devices, weighing_labels
+from mlp_toolkit.training.engine.variables import variables
 
 log = logging.getLogger("mlp_toolkit")
 
@@ -33,66 +35,56 @@ XLA_SECONDS_SAVED_A_PIXEL = 2.5e-8
 BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end")
 
 
-def run(
-    model: Any,
-    rows: Rows,
-    validation: Rows | None,
-    *,
-    batch_size: int,
-    validation_batch_size: int,
-    epochs: int,
-    initial_epoch: int,
+def run_epochs(
+    work: Work,
     callbacks: Sequence[Any],
-    augment: Augment | None = None,
+    *,
+    epochs: int,
+    initial_epoch: int = 0,
     changes: Mapping[int, Callable[[], None]] | None = None,
-) -> tuple[Any, str]:
+) -> History:
     """Does what `Model.fit` does: an epoch a call where that is possible, step by step where it is not.
 
     Args:
-        model: A compiled Keras model. Where its variables are mirrored on several devices, they share each batch.
-        rows: What it learns from. A block holds whole batches, the last of an epoch excepted. Their third array, where
-            there is one, weighs rows, (rows,), or the labels of each, (rows, labels).
-        validation: The validation rows, or None. A fourth array weighs them anew, for a second loss in the logs,
-            `val_weighted_loss`.
-        batch_size: Rows of a step.
-        validation_batch_size: Rows of a validation step.
+        work: The network and its rows. Where its variables are mirrored on several devices, they share each batch.
+            A block of rows holds whole batches, the last of an epoch excepted. Their third array, where there is one,
+            weighs rows, (rows,), or the labels of each, (rows, labels). A fourth array of the validation rows weighs
+            them anew, for a second loss in the logs, `val_weighted_loss`.
+        callbacks: Keras callbacks.
         epochs: The number of the last epoch.
         initial_epoch: Epochs done before.
-        callbacks: Keras callbacks.
-        augment: Changes the features of a batch before the step, given a seed of two whole numbers.
         changes: What changes in the model before an epoch, counted from 0: it is compiled anew then.
 
     Returns:
-        The history, and the engine that trained: `xla` and `graph` are compiled, `steps` is not.
+        The history. Its attribute `engine` says what trained: `xla` and `graph` are compiled, `steps` is not.
     """
-    steps = math.ceil(rows.rows / batch_size)
-    pixels = batch_size * math.prod(rows.first[0].shape[1:]) if augment else 0
+    model, rows = work.model, work.rows
+    steps = math.ceil(rows.rows / work.sizes[0])
+    pixels = work.sizes[0] * math.prod(rows.first[0].shape[1:]) if work.augment else 0
     engines = _engines(model, callbacks, steps * epochs, pixels)
-    work = Work(model, rows, validation, (batch_size, validation_batch_size), augment)
     changes = dict(changes or {})
     if initial_epoch in changes:
         changes.pop(initial_epoch)()
     history = History()
     model.stop_training = False
-    with per_label(model, rows):
-        loop, engine = _loop(engines, work)
-        told = keras.callbacks.CallbackList([*callbacks, history], model=model, epochs=epochs, steps=steps, verbose=0)
-        told.on_train_begin()
-        logs: dict[str, float] = {}
-        try:
-            for number in range(initial_epoch, epochs):
-                if number in changes:
-                    changes[number]()
-                    loop, engine = _loop([engine] if engine != "steps" else [], work)
-                logs = _epoch(loop, number, validation is not None, told)
-                if model.stop_training:
-                    break
-        finally:
-            rows.close()
+    loop, history.engine = _loop(engines, work)
+    told = keras.callbacks.CallbackList([*callbacks, history], model=model, epochs=epochs, steps=steps, verbose=0)
+    told.on_train_begin()
+    logs: dict[str, float] = {}
+    try:
+        for number in range(initial_epoch, epochs):
+            if number in changes:
+                changes[number]()
+                loop, history.engine = _loop([history.engine] if history.engine != "steps" else [], work)
+            logs = _epoch(loop, number, work.validation is not None, told)
+            if model.stop_training:
+                break
+    finally:
+        rows.close()
     if epochs > initial_epoch:
         model.optimizer.finalize_variable_values(model.trainable_weights)  # averaged weights take their place
     told.on_train_end(logs)
-    return history, engine
+    return history
 
 
 def _epoch(loop: _Compiled | _Steps, number: int, validated: bool, told: Any) -> dict[str, float]:
@@ -110,6 +102,7 @@ def _epoch(loop: _Compiled | _Steps, number: int, validated: bool, told: Any) ->
 
 def _loop(engines: list[str], work: Work) -> tuple[_Compiled | _Steps, str]:
     """The first engine that this model can be trained with, and its name."""
+    work = work._replace(model=weighing_labels(work.model, work.rows))
     held = variables(work.model)
     for engine in engines:
         before = [variable.numpy() for variable in held]
@@ -122,7 +115,7 @@ def _loop(engines: list[str], work: Work) -> tuple[_Compiled | _Steps, str]:
     return _Steps(work), "steps"
 
 
-def _engines(model: Any, callbacks: Sequence[Any], steps: int, pixels: int = 0) -> list[str]:
+def _engines(model: Network, callbacks: Sequence[Any], steps: int, pixels: int = 0) -> list[str]:
     """The compiled engines to try, in order. The choice depends on the whole run: a resumed one takes the same.
 
     Args:
@@ -131,7 +124,7 @@ def _engines(model: Any, callbacks: Sequence[Any], steps: int, pixels: int = 0) 
         steps: Of all epochs.
         pixels: Values of a batch that are augmented.
     """
-    hooked = [type(c).__name__ for c in callbacks if any(_overrides(c, hook) for hook in BATCH_HOOKS)]
+    hooked = [type(callback).__name__ for callback in callbacks if _watches_batches(callback)]
     if hooked:
         log.warning("%s watches single batches: training goes step by step, which is slower.", hooked[0])
         return []
@@ -143,6 +136,18 @@ def _engines(model: Any, callbacks: Sequence[Any], steps: int, pixels: int = 0) 
     saved = XLA_SECONDS_SAVED_A_STEP + XLA_SECONDS_SAVED_A_STEP_AND_WEIGHT * model.count_params()
     saved += XLA_SECONDS_SAVED_A_PIXEL * pixels
     return ["xla", "graph"] if steps * saved >= XLA_SECONDS_TO_COMPILE else ["graph"]
+
+
+def _watches_batches(callback: Any) -> bool:
+    """Whether a callback is to be told of every batch. Two of Keras's own have the hooks, and do not need them.
+
+    A ModelCheckpoint may save after epochs alone, and a loss that is no number ends every training here.
+    """
+    if type(callback) is keras.callbacks.ModelCheckpoint and callback.save_freq == "epoch":
+        return False
+    if type(callback) is keras.callbacks.TerminateOnNaN:
+        return False
+    return any(_overrides(callback, hook) for hook in BATCH_HOOKS)
 
 
 def _overrides(callback: Any, hook: str) -> bool:
@@ -157,9 +162,10 @@ class _Compiled:
         model = work.model
         self.work, self.weighted = work, None
         build(model, work.rows.first)
-        self._train = functions(work.train_step(), work.rows, work.sizes[0], xla)
+        step, self._told = work.train_step()
+        self._train = functions(step, work.rows, work.sizes[0], xla)
         if work.validation is not None:
-            step, self.weighted = work.test_step()
+            step, self.weighted, self._told_of_validation = work.test_step()
             self._test = functions(step, work.validation, work.sizes[1], xla)
         # A millisecond an epoch, which is most of it where there are few rows.
         self._reset, self._results = model.reset_metrics, model.get_metrics_result
@@ -169,19 +175,19 @@ class _Compiled:
 
     def train(self, epoch: int, told: Any) -> dict[str, float]:
         """One epoch; its logs. No callback is told of single batches."""
-        return self._over(self.work.rows.blocks(epoch), self._train)
+        return self._over(self.work.rows.blocks(epoch), self._train, self._told)
 
     def validate(self) -> dict[str, float]:
         """The logs of the validation rows."""
         rows = self.work.validation
         assert rows is not None
-        return _with_weighted(self.weighted, lambda: self._over(rows.blocks(0), self._test))
+        return _with_weighted(self.weighted, lambda: self._over(rows.blocks(0), self._test, self._told_of_validation))
 
-    def _over(self, blocks: Iterator[Arrays], functions: dict[int, Any]) -> dict[str, float]:
+    def _over(self, blocks: Iterator[Arrays], functions: dict[int, Any], told: Told | None) -> dict[str, float]:
         self._reset()
         for block in blocks:
             functions[int(block[0].shape[0])](*block)
-        return _floats(self._results())
+        return _floats(told.logs() if told else self._results())
 
 
 class _Steps:
@@ -192,9 +198,10 @@ class _Steps:
         build(work.model, work.rows.first)
         # Not `train_on_batch`: it forgets the epoch's metrics at every batch.
         compiled: Callable[[Step], Step] = (lambda step: step) if work.model.run_eagerly else tf.function
-        self._train = compiled(work.train_step())
+        step, self._told = work.train_step()
+        self._train = compiled(step)
         if work.validation is not None:
-            step, self.weighted = work.test_step()
+            step, self.weighted, self._told_of_validation = work.test_step()
             self._test = compiled(step)
 
     def train(self, epoch: int, told: Any) -> dict[str, float]:
@@ -205,7 +212,7 @@ class _Steps:
         for number, batch in enumerate(_batches(self.work.rows.blocks(epoch), self.work.sizes[0])):
             told.on_train_batch_begin(number)
             self._train(batch, tf.constant(number))
-            logs = _floats(model.get_metrics_result())
+            logs = _floats(self._told.logs() if self._told else model.get_metrics_result())
             told.on_train_batch_end(number, logs)
             if model.stop_training:
                 break
@@ -220,7 +227,8 @@ class _Steps:
         self.work.model.reset_metrics()
         for batch in _batches(self.work.validation.blocks(0), self.work.sizes[1]):
             self._test(batch, tf.constant(0))
-        return _floats(self.work.model.get_metrics_result())
+        told = self._told_of_validation
+        return _floats(told.logs() if told else self.work.model.get_metrics_result())
 
 
 def _with_weighted(weighted: Any, validate: Callable[[], dict[str, float]]) -> dict[str, float]:
@@ -239,4 +247,12 @@ def _batches(blocks: Iterator[Arrays], size: int) -> Iterator[Arrays]:
 
 
 def _floats(logs: dict[str, Any]) -> dict[str, float]:
-    return {name: float(value) for name, value in logs.items()}
+    """Logs as numbers; a metric that gives one for each class is told as `name_0`, `name_1` and so on."""
+    found: dict[str, float] = {}
+    for name, value in logs.items():
+        values = np.asarray(value)
+        if values.ndim:
+            found |= {f"{name}_{place}": float(single) for place, single in enumerate(values.ravel())}
+        else:
+            found[name] = float(values)
+    return found

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mlp_toolkit import pictures
-from mlp_toolkit.startup import keras
+from mlp_toolkit.evaluation import drawing
+from mlp_toolkit.model.backend import keras
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,8 +32,8 @@ class History(keras.callbacks.History):
 
     def plot(self, axes: Axes | None = None) -> Axes:
         """Draws the losses by epoch, counted from 1; into `axes`, or a new figure."""
-        axes = pictures.axes_or_new(axes)
-        pictures.learning(axes, {"epoch": [epoch + 1 for epoch in self.epoch], **self.history})
+        axes = drawing.axes_or_new(axes)
+        drawing.learning(axes, {"epoch": [epoch + 1 for epoch in self.epoch], **self.history})
         return axes
 
     def _repr_html_(self) -> str:

@@ -10,7 +10,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from mlp_toolkit.startup import tf
+from mlp_toolkit.data.weights import row_weights
+from mlp_toolkit.model.backend import tf
 
 Arrays = tuple[Any, ...]  # x, y and perhaps row weights, (rows, …) each
 
@@ -152,3 +153,18 @@ def ahead(items: Iterator[Any], most: int = 1) -> Iterator[Any]:
     finally:
         abandoned.set()
         thread.join()
+
+
+def row_order(rows: int, seed: int, epoch: int) -> np.ndarray:
+    """The order of rows in an epoch (from 0): a function of its arguments alone."""
+    return np.random.default_rng([seed, epoch]).permutation(rows)
+
+
+def with_class_weights(
+    x: np.ndarray, y: np.ndarray, own: np.ndarray | None, values: np.ndarray, by_class: np.ndarray
+) -> tuple[np.ndarray, ...]:
+    """The four arrays of validation rows: x, y, their own weights, and those times the weights of their classes."""
+    own = own if own is not None else np.ones(len(x), np.float32)
+    weights = row_weights(values, by_class, own)
+    assert weights is not None
+    return x, y, own, weights

@@ -11,9 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlp_toolkit import catalog, cells, features, readers
+from mlp_toolkit.data.columns import encoder, parsing
+from mlp_toolkit.data.columns.categorical import Categorical
+from mlp_toolkit.data.columns.kinds import infer_kinds
+from mlp_toolkit.data.columns.numeric import Numeric
+from mlp_toolkit.data.reading import frames
 from mlp_toolkit.errors import UserError
-from mlp_toolkit.kinds import infer_kinds
+from mlp_toolkit.recipe import catalog
 
 ROUNDS = settings(max_examples=100, deadline=None)
 
@@ -24,7 +28,7 @@ def kind_of(values, asked=None):
 
 
 def fitted(frame, asked=None):
-    return features.fit_encoding(frame, infer_kinds(frame, asked))
+    return encoder.fit_encoding(frame, infer_kinds(frame, asked))
 
 
 @pytest.mark.parametrize(
@@ -77,10 +81,10 @@ def test_numbers_that_go_up_by_one_are_a_feature_when_rows_are_few_or_shuffled()
 
 
 def test_one_word_among_numbers_makes_a_column_categorical_and_is_named():
-    kind, note = kind_of([*map(str, range(20)), "unknown"])
+    kind, note = kind_of([*map(str, range(20)), "broken"])
     assert kind == "categorical"
-    assert "'unknown'" in note
-    assert "'unknown'" in kind_of([*(str(i / 7) for i in range(60)), "unknown"])[1]
+    assert "'broken'" in note
+    assert "'broken'" in kind_of([*(str(i / 7) for i in range(60)), "broken"])[1]
 
 
 def test_many_values_are_text_only_when_most_are_different():
@@ -106,51 +110,51 @@ def test_infinity_and_numbers_beyond_float32_are_refused_with_their_row(values):
         kind_of(values)
     encoding = fitted(pd.DataFrame({"x": [1.0, 2.0]}))
     with pytest.raises(UserError, match="row 1"):
-        features.model_inputs(pd.DataFrame({"x": values}), encoding)
+        encoder.model_inputs(pd.DataFrame({"x": values}), encoding)
 
 
 def test_numbers_are_filled_with_the_median_and_marked_where_missing():
     encoding = fitted(pd.DataFrame({"a": ["1", None, "2", "9"], "b": [1.0, 2.0, 3.0, 4.0]}))
-    assert encoding.numbers == ("a", "b")
-    assert encoding.fill == (2, 2.5)
-    assert encoding.indicators == (0,)
+    assert encoding.parts == (Numeric(("a", "b")),)
+    assert encoding.scaling.fill == (2, 2.5)
+    assert encoding.scaling.indicators == (0,)
     assert encoding.width == 3
-    assert encoding.center == (3.5, 2.5)
-    np.testing.assert_allclose(encoding.inverse_scale, [1 / np.std([1, 2, 2, 9]), 1 / np.std([1, 2, 3, 4])])
+    assert encoding.scaling.center == (3.5, 2.5)
+    np.testing.assert_allclose(encoding.scaling.inverse_scale, [1 / np.std([1, 2, 2, 9]), 1 / np.std([1, 2, 3, 4])])
 
 
 @pytest.mark.parametrize("scale", [1e-20, 1e-13, 1, 1e15, 1e30])
 def test_a_column_is_scaled_whatever_its_unit(scale):
     encoding = fitted(pd.DataFrame({"x": np.array([1.0, 2.0, 3.0, 6.0]) * scale}))
-    np.testing.assert_allclose(encoding.inverse_scale, 1 / (scale * np.std([1, 2, 3, 6])), rtol=1e-6)
+    np.testing.assert_allclose(encoding.scaling.inverse_scale, 1 / (scale * np.std([1, 2, 3, 6])), rtol=1e-6)
 
 
 def test_a_column_that_is_constant_in_training_is_silenced():
-    assert fitted(pd.DataFrame({"x": [0.1] * 1000}), {"x": "numeric"}).inverse_scale == (0,)
+    assert fitted(pd.DataFrame({"x": [0.1] * 1000}), {"x": "numeric"}).scaling.inverse_scale == (0,)
 
 
 def test_a_missing_category_is_a_value_of_its_own_and_blanks_do_not_count():
     encoding = fitted(pd.DataFrame({"x": [" red", "red ", None, "blue", "NA"]}))
-    assert encoding.words == (("x", ("", "blue", "red")),)
+    assert encoding.parts == (Categorical((("x", ("", "blue", "red")),)),)
 
 
 def test_a_category_is_the_same_as_number_and_as_text():
     for values in ([3, 4], [3.0, 4.0], ["3", "4.0"], [" 3.00", "4"]):
-        assert fitted(pd.DataFrame({"x": values}), {"x": "categorical"}).words == (("x", ("3", "4")),)
+        assert fitted(pd.DataFrame({"x": values}), {"x": "categorical"}).parts == (Categorical((("x", ("3", "4")),)),)
 
 
 def test_of_too_many_categories_the_most_frequent_stay():
     most = catalog.config("features")["categories_at_most"]
     values = [f"often {i}" for i in range(most)] * 2 + [f"once {i}" for i in range(10)]
-    ((_, known),) = fitted(pd.DataFrame({"x": values}), {"x": "categorical"}).words
+    ((_, known),) = fitted(pd.DataFrame({"x": values}), {"x": "categorical"}).parts[0].vocabularies
     assert set(known) == {f"often {i}" for i in range(most)}
 
 
 def test_model_inputs_are_named_columns_of_one_value_a_row():
     frame = pd.DataFrame({"n": ["1", "NA", "true"], "w": ["a", None, " b "], "other": [0, 0, 0]})
-    inputs = features.model_inputs(frame, fitted(frame, {"n": "numeric"}))
+    inputs = encoder.model_inputs(frame, fitted(frame, {"n": "numeric"}))
     assert list(inputs) == ["n", "w"]
-    assert inputs["n"].dtype == np.float32
+    assert inputs["n"].dtype == np.float64
     np.testing.assert_array_equal(inputs["n"], [[1], [np.nan], [1]])
     assert inputs["w"].tolist() == [["a"], [""], ["b"]]
 
@@ -158,13 +162,13 @@ def test_model_inputs_are_named_columns_of_one_value_a_row():
 def test_a_column_that_is_not_there_is_named_with_its_neighbour():
     encoding = fitted(pd.DataFrame({"height": [1.0, 2.0], "weight": [3.0, 5.0]}))
     with pytest.raises(UserError, match="'height' is perhaps 'Height'"):
-        features.model_inputs(pd.DataFrame({"Height": [1.0], "weight": [3.0]}), encoding)
+        encoder.model_inputs(pd.DataFrame({"Height": [1.0], "weight": [3.0]}), encoding)
 
 
 def test_a_word_in_a_number_column_is_named_with_its_row():
     encoding = fitted(pd.DataFrame({"x": [1.0, 2.0]}))
     with pytest.raises(UserError, match="row 7 holds 'three'"):
-        features.model_inputs(pd.DataFrame({"x": ["1", "three"]}, index=[5, 7]), encoding)
+        encoder.model_inputs(pd.DataFrame({"x": ["1", "three"]}, index=[5, 7]), encoding)
 
 
 @ROUNDS
@@ -185,7 +189,7 @@ def test_texts_become_the_numbers_that_python_reads(values):
         return {"true": 1.0, "FALSE": 0.0}[text] if text in ("true", "FALSE") else float(text)
 
     column = pd.Series(values, dtype=object)
-    np.testing.assert_array_equal(cells.to_numbers(column, "x"), [expected(value) for value in values])
+    np.testing.assert_array_equal(parsing.to_numbers(column, "x"), [expected(value) for value in values])
 
 
 @ROUNDS
@@ -193,7 +197,7 @@ def test_texts_become_the_numbers_that_python_reads(values):
 def test_text_is_stripped_of_ascii_blanks_and_empty_where_missing(values):
     missing = catalog.config("features")["missing_values"]
     stripped = [(value or "").strip(" \t\n\r\f\v") for value in values]
-    result = cells.to_text(pd.Series(values, dtype=object)).tolist()
+    result = parsing.to_text(pd.Series(values, dtype=object)).tolist()
     for text, plain in zip(result, stripped, strict=True):
         number = plain.lstrip("-").replace(".", "", 1)
         if "." in plain and number.isascii() and number.isdigit():
@@ -219,7 +223,7 @@ def test_every_format_reads_what_it_writes(moment, format_):
         minute=moment.minute if "%M" in format_ else 0,
         hour=moment.hour if "%H" in format_ else 0,
     )
-    assert cells.parse_date(text, format_) == kept
+    assert parsing.parse_date(text, format_) == kept
 
 
 @pytest.mark.parametrize("format_", catalog.config("features")["date_formats"])
@@ -227,14 +231,14 @@ def test_dates_are_read_in_the_form_of_training_and_as_timestamps(format_):
     moment = datetime.datetime(2024, 2, 29, 15, 30, 20)
     own = moment.strftime(format_)
     stamps = pd.Series([moment, None], dtype="datetime64[s]", name="when")
-    column = readers.normalise(pd.DataFrame({"when": stamps}))["when"]
-    assert cells.to_dates(column, "when", format_).tolist() == [own, ""]
+    column = frames.normalise(pd.DataFrame({"when": stamps}))["when"]
+    assert parsing.to_dates(column, "when", format_).tolist() == [own, ""]
     given = pd.Series([f" {own} ", "2024-02-29 15:30:20", "2024-02-29T15:30:20", "NA"])
-    assert cells.to_dates(given, "when", format_).tolist() == [own] * 3 + [""]
+    assert parsing.to_dates(given, "when", format_).tolist() == [own] * 3 + [""]
 
 
 @pytest.mark.parametrize("odd", ["soon", "2024-02-30", "29/02/2024", "2024"])
 def test_what_is_no_date_is_an_error_that_names_the_row(odd):
     column = pd.Series(["2024-02-29", None, odd], index=[5, 6, 7])
     with pytest.raises(UserError, match=rf"column 'when' holds dates of the form %Y-%m-%d, but row 7 holds '{odd}'"):
-        cells.to_dates(column, "when", "%Y-%m-%d")
+        parsing.to_dates(column, "when", "%Y-%m-%d")

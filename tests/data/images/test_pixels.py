@@ -14,11 +14,19 @@ from ruamel.yaml import YAML
 from sklearn import datasets
 
 import mlp_toolkit as mt
-from mlp_toolkit import cli, dataset, features, image_files, images, layers, prediction, readers, recipe, resizing
+from mlp_toolkit.cli import main
+from mlp_toolkit.data import dataset, roles
+from mlp_toolkit.data.columns import encoder as features
+from mlp_toolkit.data.columns.kinds import Kinds, infer_kinds
+from mlp_toolkit.data.images import image_files, resizing
+from mlp_toolkit.data.images import pixels as images
+from mlp_toolkit.data.reading import tables
 from mlp_toolkit.errors import UserError
-from mlp_toolkit.kinds import Kinds, infer_kinds
-from mlp_toolkit.model_file import build_encoder
-from mlp_toolkit.startup import keras
+from mlp_toolkit.model import prediction
+from mlp_toolkit.model.backend import keras
+from mlp_toolkit.model.layers.image import Images
+from mlp_toolkit.model.model_file import build_encoder
+from mlp_toolkit.recipe import resolving
 
 TASK = "task: multiclass\n"
 SHORT = "train: {epochs: 12, early_stopping: null}\n"
@@ -80,7 +88,7 @@ def call(capsys, monkeypatch):
     def run(*arguments):
         monkeypatch.setattr(sys, "argv", ["mlp-toolkit", *map(str, arguments)])
         with pytest.raises(SystemExit) as ended:
-            cli.main()
+            main.main()
         out, err = capsys.readouterr()
         return ended.value.code or 0, out, err
 
@@ -89,7 +97,8 @@ def call(capsys, monkeypatch):
 
 def fit(cells, *, size="auto", color="auto", train=None):
     column = pd.Series(list(cells), dtype=object)
-    return images.fit(column, "x", size=size, color=color, train=np.arange(len(column)) if train is None else train)
+    train = np.arange(len(column)) if train is None else train
+    return images.fit_images(column, "x", size=size, color=color, train=train)
 
 
 def pixels(path):
@@ -184,13 +193,13 @@ def test_all_images_that_cannot_be_used_are_told_together(tmp_path, monkeypatch)
 
 
 def test_a_folder_gives_paths_and_labels_in_the_order_of_their_names(folder):
-    table = readers.read(folder)
-    assert readers.header(folder) == list(table.frame) == ["image", "label"]
+    table = tables.read_table(folder)
+    assert tables.header(folder) == list(table.frame) == ["image", "label"]
     assert len(table.frame) == 300
     assert table.frame["label"].tolist() == sorted(table.frame["label"])
     assert "no image in the folders empty" in table.notes
     assert any("2 files" in note for note in table.notes)
-    flat = readers.read(folder / "3")
+    flat = tables.read_table(folder / "3")
     assert list(flat.frame) == ["image"]
     assert all(str(folder / "3") in path for path in flat.frame["image"])
 
@@ -199,23 +208,23 @@ def test_folders_that_could_mean_two_things_are_refused(tmp_path):
     for name in ("a/x.png", "b/y.png", "z.png"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         Image.new("L", (2, 2)).save(tmp_path / name)
-    for look in (readers.header, readers.read):
+    for look in (tables.header, tables.read_table):
         with pytest.raises(UserError, match="in the folder itself and in folders below"):
             look(tmp_path)
     deep = tmp_path / "train" / "cat"
     deep.mkdir(parents=True)
     (tmp_path / "z.png").rename(deep / "z.png")
     with pytest.raises(UserError, match="two folders deep"):
-        readers.read(tmp_path)
+        tables.read_table(tmp_path)
     (tmp_path / "nothing").mkdir()
     with pytest.raises(UserError, match=r"neither \.parquet files nor images"):
-        readers.read(tmp_path / "nothing")
+        tables.read_table(tmp_path / "nothing")
 
 
 def test_a_folder_of_parquet_files_stays_one(tmp_path):
     pd.DataFrame({"x": [1, 2]}).to_parquet(tmp_path / "a.parquet")
     Image.new("L", (2, 2)).save(tmp_path / "a.png")
-    assert readers.header(tmp_path) == ["x"]
+    assert tables.header(tmp_path) == ["x"]
 
 
 def test_the_fingerprint_depends_on_names_and_bytes(tmp_path):
@@ -226,13 +235,15 @@ def test_the_fingerprint_depends_on_names_and_bytes(tmp_path):
             for number in range(6):
                 Image.new("L", (4, 4), 40 * number + shade).save(root / label / f"{name}{number}.png")
         (root / "r.yaml").write_text("task: binary\ndata: {path: ., target: label}\n")
-        return dataset.load(recipe.load(root / "r.yaml").spec).fingerprint
+        return dataset.load_dataset(resolving.load_recipe(root / "r.yaml").spec).fingerprint
 
     found = [of("x", 0), of("x", 1), of("y", 0)]
     assert len(set(found)) == 3
     (tmp_path / "again").mkdir()
     (tmp_path / "x0").rename(tmp_path / "again" / "x0")
-    assert dataset.load(recipe.load(tmp_path / "again" / "x0" / "r.yaml").spec).fingerprint == found[0]
+    assert (
+        dataset.load_dataset(resolving.load_recipe(tmp_path / "again" / "x0" / "r.yaml").spec).fingerprint == found[0]
+    )
 
 
 # Size, colour, scale
@@ -241,7 +252,7 @@ def test_the_fingerprint_depends_on_names_and_bytes(tmp_path):
 def test_a_slip_under_data_images_gets_the_nearest_name(tmp_path):
     (tmp_path / "r.yaml").write_text("task: binary\ndata: {path: x.npz, target: y, images: {colour: rgb}}\n")
     with pytest.raises(UserError, match="did you mean 'color'"):
-        recipe.load(tmp_path / "r.yaml")
+        resolving.load_recipe(tmp_path / "r.yaml")
 
 
 def test_images_of_one_small_size_keep_it_and_others_become_32_by_32():
@@ -288,7 +299,7 @@ def test_levels_are_divided_by_white_or_by_the_greatest_in_training(dtype, most,
     assert found.levels.dtype == (np.uint8 if whole else np.float32)
     assert f"divided by {divisor:g}" in found.notes[-1]
     encoded = np.empty((4, 9), np.float32)
-    images.encode(found.levels, found.image, encoded)
+    images.encode_images(found.levels, found.image, encoded)
     np.testing.assert_array_equal(encoded[0], np.float32(most / divisor))
 
 
@@ -311,7 +322,7 @@ def test_odd_arrays_are_refused_with_their_row(cell, says):
 
 def test_numbers_are_no_images_and_images_no_numbers():
     with pytest.raises(UserError, match="is to hold images, and holds numbers"):
-        images.fit(pd.Series([1.0, 2.0]), "x", size="auto", color="auto", train=np.arange(2))
+        images.fit_images(pd.Series([1.0, 2.0]), "x", size="auto", color="auto", train=np.arange(2))
     frame = pd.DataFrame({"x": list(np.zeros((100, 2, 2)))})
     for kind in ("numeric", "categorical"):
         kinds = infer_kinds(frame, {"x": kind})
@@ -347,7 +358,7 @@ def test_resizing_is_what_pillow_does():
 def test_ties_go_up_on_the_host_and_in_the_layer():
     image = np.array([[[[1], [2]]]], np.uint8)  # the middle of 1 and 2
     assert resizing.resize(image, 1, 1, whole=True).item() == 2
-    layer = layers.Images("x", height=1, width=1, channels=1, divisor=1.0, whole=True)
+    layer = Images("x", height=1, width=1, channels=1, divisor=1.0, whole=True)
     assert layer(image).numpy().item() == 2
 
 
@@ -364,11 +375,11 @@ def test_the_layer_gives_what_the_host_gives(data):
     if not whole:
         raw = (raw / 7).astype(np.float32)
     image = images.Image("x", height, width, channels, 255.0 if whole else 36.5, whole)
-    levels = images.read(pd.Series(list(raw)), image)
+    levels = images.read_images(pd.Series(list(raw)), image)
     encoded = np.empty((3, image.pixels), np.float32)
-    images.encode(levels, image, encoded)
+    images.encode_images(levels, image, encoded)
     size = {"height": height, "width": width, "channels": channels, "divisor": image.divisor, "whole": whole}
-    layer = layers.Images("x", **size)
+    layer = Images("x", **size)
     np.testing.assert_allclose(layer(raw.astype(np.float32)).numpy(), encoded, rtol=0, atol=1e-6)
     np.testing.assert_array_equal(layer(levels.astype(np.float32)).numpy(), encoded)
     if (high, wide) == (height, width):
@@ -378,7 +389,7 @@ def test_the_layer_gives_what_the_host_gives(data):
 def test_a_model_takes_images_of_any_size_and_ends_an_encoded_row_with_them(digits):
     frame = pd.DataFrame({"n": np.arange(300.0), "w": list("abc") * 100, "gap": [None, 1.0] * 150})
     frame["picture of/it"] = list(digits[0])
-    found = images.fit(frame["picture of/it"], "picture of/it", size=[5, 6], color="rgb", train=np.arange(200))
+    found = images.fit_images(frame["picture of/it"], "picture of/it", size=[5, 6], color="rgb", train=np.arange(200))
     kinds = Kinds({"n": "numeric", "w": "categorical", "gap": "numeric", "picture of/it": "image"})
     encoding = features.fit_encoding(frame[:200], kinds, found.image)
     assert encoding.columns == ["n", "gap", "w", "picture of/it"]
@@ -386,7 +397,7 @@ def test_a_model_takes_images_of_any_size_and_ends_an_encoded_row_with_them(digi
     encoded = features.encode(frame, encoding)
     assert (encoded[:, 6:].min(), encoded[:, 6:].max()) == (0, 1)
     encoder = build_encoder(encoding)
-    np.testing.assert_array_equal(prediction.outputs(encoder, frame, encoding), encoded)
+    np.testing.assert_array_equal(prediction.raw_outputs(encoder, frame, encoding), encoded)
     assert prediction.encoding_of(encoder) == encoding
     inputs = features.model_inputs(frame, encoding)
     for raw in (digits[0][..., None].repeat(3, 3), digits[0][..., None].repeat(3, 3).astype(np.float32)):
@@ -419,7 +430,7 @@ def test_running_what_a_run_wrote_repeats_it(run, tmp_path):
 
 def test_the_model_file_predicts_from_raw_pixels_what_the_run_kept(run, folder):
     kept = pd.read_parquet(run.directory / "predictions.parquet")
-    paths = readers.read(folder).frame["image"]
+    paths = tables.read_table(folder).frame["image"]
     for model in (mt.load(run.directory / "model.h5"), keras.models.load_model(run.directory / "model.h5")):
         for at, row in list(enumerate(kept["row"]))[::7]:
             raw = resizing.in_color(pixels(paths[row])[None], 1).astype(np.float32)
@@ -428,7 +439,7 @@ def test_the_model_file_predicts_from_raw_pixels_what_the_run_kept(run, folder):
 
 
 def test_predict_takes_paths_arrays_and_pillow_images_alike(run, folder, monkeypatch):
-    paths = readers.read(folder).frame["image"].tolist()
+    paths = tables.read_table(folder).frame["image"].tolist()
     monkeypatch.chdir(folder)
     relative = [path[len(str(folder)) + 1 :] for path in paths]
     opened = [Image.open(path) for path in paths[:80]]
@@ -516,7 +527,7 @@ def table(tmp_path_factory, digits):
 @pytest.mark.parametrize("declared", ["", "features: {file: image}, ", "features: [file, age, place], "])
 def test_a_csv_file_of_paths_with_other_columns(table, declared, tmp_path, call):
     (tmp_path / "r.yaml").write_text(TASK + f"data: {{path: '{table}/rows.csv', {declared}target: digit}}\n" + SHORT)
-    data = dataset.load(recipe.load(tmp_path / "r.yaml").spec)
+    data = dataset.load_dataset(resolving.load_recipe(tmp_path / "r.yaml").spec)
     assert data.encoding.columns == ["age", "place", "file"]
     assert data.encoding.width == 1 + 2 + 8 * 8 * 3
     assert any("image files, by their names" in note for note in data.notes) == ("image" not in declared)
@@ -545,18 +556,18 @@ def test_images_of_a_table_belong_to_its_fingerprint_and_are_never_streamed(tabl
     frame.to_csv(tmp_path / "rows.csv", index=False)
     text = "task: binary\ndata: {path: rows.csv, target: digit%s}\n"
     (tmp_path / "r.yaml").write_text(text % "")
-    first = dataset.load(recipe.load(tmp_path / "r.yaml").spec).fingerprint
+    first = dataset.load_dataset(resolving.load_recipe(tmp_path / "r.yaml").spec).fingerprint
     Image.new("L", (4, 4), 99).save(tmp_path / "0.png")
-    assert dataset.load(recipe.load(tmp_path / "r.yaml").spec).fingerprint != first
+    assert dataset.load_dataset(resolving.load_recipe(tmp_path / "r.yaml").spec).fingerprint != first
     (tmp_path / "r.yaml").write_text(text % ", stream: true")
     with pytest.raises(UserError, match="column 'file' holds images: rows with images are not streamed"):
         mt.run(tmp_path / "r.yaml", out=tmp_path / "run", verbose=0)
     (tmp_path / "r.yaml").write_text(text % ", stream: true, features: {file: image}")
     with pytest.raises(UserError, match="rows with images are not streamed"):
-        recipe.load(tmp_path / "r.yaml")
+        resolving.load_recipe(tmp_path / "r.yaml")
     (tmp_path / "r.yaml").write_text(text % ", features: {file: image, place: image}")
     with pytest.raises(UserError, match="two columns are images"):
-        recipe.load(tmp_path / "r.yaml")
+        resolving.load_recipe(tmp_path / "r.yaml")
 
 
 def test_broken_images_stop_a_run_before_anything_is_written(call, table, tmp_path):
@@ -603,14 +614,16 @@ def test_twins_among_images_are_counted(digits, tmp_path):
     levels = np.concatenate([digits[0][:60]] * 2)
     np.savez(tmp_path / "a.npz", X=levels, y=np.arange(120) % 2)
     (tmp_path / "r.yaml").write_text("task: binary\ndata: {path: a.npz, target: y}\n")
-    data = dataset.load(recipe.load(tmp_path / "r.yaml").spec)
+    data = dataset.load_dataset(resolving.load_recipe(tmp_path / "r.yaml").spec)
     assert any("test rows" in note for note in data.notes)
 
 
 def test_rows_for_the_parts_may_lie_in_folders_of_their_own(folder, tmp_path):
     (tmp_path / "r.yaml").write_text(TASK + f"data: {{path: '{folder}', target: label, test_path: '{folder}'}}\n")
-    data = dataset.load(recipe.load(tmp_path / "r.yaml").spec)
+    data = dataset.load_dataset(resolving.load_recipe(tmp_path / "r.yaml").spec)
     assert data.counts["test"] == 300
     assert data.frame["image"].iloc[0].shape == (32, 32, 1)
     with pytest.raises(UserError, match="lacks columns"):
-        dataset.check_header(recipe.load(tmp_path / "r.yaml", {"data.test_path": str(folder / "3")}).spec, "r.yaml")
+        roles.check_header(
+            resolving.load_recipe(tmp_path / "r.yaml", {"data.test_path": str(folder / "3")}).spec, "r.yaml"
+        )

@@ -19,10 +19,14 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 import mlp_toolkit as mt
-from mlp_toolkit import dataset, feeding, recipe, scan, streaming
+from mlp_toolkit.data import dataset
+from mlp_toolkit.data.streaming import scan
+from mlp_toolkit.data.streaming import stream as streaming
+from mlp_toolkit.data.streaming.row_cache import Spool
 from mlp_toolkit.errors import UserError
-from mlp_toolkit.model import build_mlp
-from mlp_toolkit.spool import Spool
+from mlp_toolkit.model.mlp import build_mlp
+from mlp_toolkit.recipe import resolving
+from mlp_toolkit.training import rows_of_data
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +56,7 @@ def lake(table: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def spec(lake: Path, path: str = "people.parquet", **more: object):
     usual = {"data.path": str(lake / path), "data.split": "part", "train.epochs": 2, "data.target": "kind"}
     (lake / "recipe.yaml").write_text("task: binary\ndata: {path: people.parquet, target: kind}\n")
-    return recipe.load(lake / "recipe.yaml", {**usual, **more}).spec
+    return resolving.load_recipe(lake / "recipe.yaml", {**usual, **more}).spec
 
 
 TARGETS = {"regression": "age", "binary": "kind", "multilabel": ["big", "dark"], "multiclass": "city"}
@@ -62,13 +66,14 @@ TARGETS = {"regression": "age", "binary": "kind", "multilabel": ["big", "dark"],
 @pytest.mark.parametrize("task", TARGETS)
 def test_kinds_encoding_and_target_are_those_of_the_data_in_memory(lake, tmp_path, path, task):
     wanted = spec(lake, path, task=task, **{"data.target": TARGETS[task]})
-    expected, streamed = dataset.load(wanted), streaming.load(wanted, "recipe", tmp_path)
+    expected, streamed = dataset.load_dataset(wanted), streaming.open_stream(wanted, "recipe", tmp_path)
     assert streamed.kinds.by_column == expected.kinds.by_column
     assert streamed.counts == expected.counts
-    for name in ("numbers", "dates", "words", "indicators"):
-        assert getattr(streamed.encoding, name) == getattr(expected.encoding, name)
+    assert streamed.encoding.parts == expected.encoding.parts
+    scalings = streamed.encoding.scaling, expected.encoding.scaling
+    assert scalings[0].indicators == scalings[1].indicators
     for name in ("fill", "center", "inverse_scale"):
-        np.testing.assert_allclose(getattr(streamed.encoding, name), getattr(expected.encoding, name), rtol=1e-9)
+        np.testing.assert_allclose(*(getattr(scaling, name) for scaling in scalings), rtol=1e-9)
     assert streamed.target.classes == expected.target.classes
     np.testing.assert_allclose(streamed.target.offset, expected.target.offset, rtol=1e-9)
     np.testing.assert_allclose(streamed.target.scale, expected.target.scale, rtol=1e-9)
@@ -76,15 +81,15 @@ def test_kinds_encoding_and_target_are_those_of_the_data_in_memory(lake, tmp_pat
 
 @pytest.mark.parametrize("task", TARGETS)
 def test_an_epoch_holds_every_training_row_once_with_its_target_and_weight(lake, tmp_path, task, monkeypatch):
-    monkeypatch.setattr(feeding, "BLOCK_ROWS", 32)
+    monkeypatch.setattr(rows_of_data, "BLOCK_ROWS", 32)
     weighted = {"data.sample_weight": "weight", "train.batch_size": 16, "data.target": TARGETS[task]}
     if task != "regression":
         weighted["train.class_weight"] = "balanced"
     wanted = spec(lake, task=task, **weighted)
     epochs, held_out = [], []
-    for data in (dataset.load(wanted), streaming.load(wanted, "recipe", tmp_path)):
+    for data in (dataset.load_dataset(wanted), streaming.open_stream(wanted, "recipe", tmp_path)):
         network = build_mlp(task, n_features=data.encoding.width, n_outputs=data.target.n_outputs)
-        rows, validation, _ = feeding.rows_of(network, data, wanted)
+        rows, validation, _ = rows_of_data.rows_of(network, data, wanted)
         held_out.append([np.asarray(array) for array in next(validation.blocks(0))])
         epochs.append([[np.asarray(array) for array in block] for block in rows.blocks(3)])
     sizes = [len(block[0]) for block in epochs[1]]
@@ -105,10 +110,10 @@ def test_rows_kept_on_disk_are_those_that_were_encoded(lake, tmp_path, monkeypat
     epochs = []
     for room in (0.5, 0.0):
         monkeypatch.setattr(streaming, "ROOM_TAKEN", room)
-        data = streaming.load(wanted, "recipe", tmp_path)
+        data = streaming.open_stream(wanted, "recipe", tmp_path)
         assert (data.spool is None) == (room == 0)
         assert any("temporary file" in note for note in data.notes) == (room > 0)
-        rows, _, _ = feeding.rows_of(build_mlp("binary", n_features=data.encoding.width), data, wanted)
+        rows, _, _ = rows_of_data.rows_of(build_mlp("binary", n_features=data.encoding.width), data, wanted)
         epochs.append([[np.asarray(array) for array in block] for number in range(3) for block in rows.blocks(number)])
         rows.close()
     for kept, made in zip(*epochs, strict=True):
@@ -183,10 +188,14 @@ def test_files_of_the_user_beside_the_run_are_left_alone(lake, tmp_path):
     assert own.read_bytes() == (lake / "people.parquet").read_bytes()
 
 
-def test_a_pandas_index_in_the_file_is_a_column_as_it_is_in_memory(lake, tmp_path, table):
+def test_a_pandas_index_in_the_file_is_no_feature_as_it_is_in_memory(lake, tmp_path, table):
     table.set_index("mean area").to_parquet(tmp_path / "indexed.parquet")
     wanted = spec(lake, **{"data.path": str(tmp_path / "indexed.parquet")})
-    assert streaming.load(wanted, "recipe", tmp_path).kinds.by_column == dataset.load(wanted).kinds.by_column
+    streamed, whole = streaming.open_stream(wanted, "recipe", tmp_path), dataset.load_dataset(wanted)
+    assert streamed.kinds.by_column == whole.kinds.by_column
+    assert "mean area" not in whole.kinds.by_column
+    for data in (streamed, whole):
+        assert any("'mean area', in which pandas keeps the names of the rows" in note for note in data.notes)
 
 
 def test_row_groups_without_a_row_of_the_part_do_no_harm(lake, tmp_path, table):
@@ -200,7 +209,7 @@ def test_row_groups_without_a_row_of_the_part_do_no_harm(lake, tmp_path, table):
 
 def test_a_small_validation_part_is_sampled_whole(lake, tmp_path, monkeypatch):
     monkeypatch.setattr(scan, "SAMPLE_ROWS", 60)
-    data = streaming.load(spec(lake), "recipe", tmp_path)
+    data = streaming.open_stream(spec(lake), "recipe", tmp_path)
     assert len(data.samples["validation"].frame) == data.counts["validation"] < 60
     assert 20 < len(data.samples["train"].frame) <= 60
 
@@ -208,7 +217,7 @@ def test_a_small_validation_part_is_sampled_whole(lake, tmp_path, monkeypatch):
 def test_blank_lines_before_the_header_are_no_rows(lake, tmp_path, table):
     (tmp_path / "blank.csv").write_text("\n\n" + table.to_csv(index=False))
     wanted = spec(lake, **{"data.path": str(tmp_path / "blank.csv")})
-    assert streaming.load(wanted, "recipe", tmp_path).counts == dataset.load(wanted).counts
+    assert streaming.open_stream(wanted, "recipe", tmp_path).counts == dataset.load_dataset(wanted).counts
 
 
 @pytest.mark.parametrize("line", ['5,0,"oops', '5,0,"oops' + "x" * 200_000])
@@ -226,21 +235,21 @@ def test_a_test_file_without_the_weights_is_refused(lake, tmp_path, table, strea
     table.drop(columns=["weight", "part"]).to_parquet(tmp_path / "test.parquet")
     wanted = spec(lake, **{"data.sample_weight": "weight", "data.test_path": str(tmp_path / "test.parquet")})
     with pytest.raises(UserError, match="lacks columns that the training data has") as told:
-        streaming.load(wanted, "recipe", tmp_path / "run") if streamed else dataset.load(wanted)
+        streaming.open_stream(wanted, "recipe", tmp_path / "run") if streamed else dataset.load_dataset(wanted)
     assert "weight" in str(told.value)
 
 
 def test_size_decides_where_the_recipe_does_not(lake, monkeypatch):
-    assert not streaming.wanted(spec(lake))
-    assert not streaming.wanted(spec(lake, "people.csv"))
+    assert not streaming.is_streamed(spec(lake))
+    assert not streaming.is_streamed(spec(lake, "people.csv"))
     monkeypatch.setattr(streaming, "VALUES_THAT_STREAM", 1000)
     monkeypatch.setattr(streaming, "CSV_BYTES_THAT_STREAM", 1000)
-    assert streaming.wanted(spec(lake))
-    assert streaming.wanted(spec(lake, "people.csv"))
-    assert not streaming.wanted(spec(lake, **{"data.stream": False}))
-    assert not streaming.wanted(spec(lake, "absent.csv"))  # whoever reads it says that it is not there
+    assert streaming.is_streamed(spec(lake))
+    assert streaming.is_streamed(spec(lake, "people.csv"))
+    assert not streaming.is_streamed(spec(lake, **{"data.stream": False}))
+    assert not streaming.is_streamed(spec(lake, "absent.csv"))  # whoever reads it says that it is not there
     with pytest.raises(UserError, match="only Parquet and CSV"):
-        streaming.wanted(spec(lake, **{"data.path": None, "data.dataset": "iris", "data.stream": True}))
+        streaming.is_streamed(spec(lake, **{"data.path": None, "data.dataset": "iris", "data.stream": True}))
 
 
 def test_shares_of_the_split_hold_roughly_and_parts_do_not_overlap(tmp_path):
@@ -249,7 +258,7 @@ def test_shares_of_the_split_hold_roughly_and_parts_do_not_overlap(tmp_path):
     frame["x"] += frame["y"]
     frame.to_parquet(tmp_path / "rows.parquet", row_group_size=3_000)
     (tmp_path / "r.yaml").write_text("task: binary\ndata: {path: rows.parquet, target: y, stream: true}\n")
-    data = streaming.load(recipe.load(tmp_path / "r.yaml").spec, "r", tmp_path)
+    data = streaming.open_stream(resolving.load_recipe(tmp_path / "r.yaml").spec, "r", tmp_path)
     total = sum(data.counts.values())
     assert total == 20_000
     assert data.counts["test"] / total == pytest.approx(0.2, abs=0.02)
@@ -315,7 +324,7 @@ def test_a_killed_streamed_run_resumes_to_the_same_bits(lake, tmp_path):
 @pytest.mark.slow
 def test_memory_does_not_grow_with_the_rows(tmp_path, monkeypatch):
     """2 million rows more are 264 MB of float32; read at once, they took 1,500 MB more."""
-    monkeypatch.syspath_prepend(Path(__file__).parents[1] / "benchmarks")
+    monkeypatch.syspath_prepend(Path(__file__).parents[3] / "benchmarks")
     import stream
 
     peaks = []

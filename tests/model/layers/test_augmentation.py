@@ -11,10 +11,13 @@ from matplotlib import image as pictures
 from scipy import ndimage
 
 import mlp_toolkit as mt
-from mlp_toolkit import augmentation, catalog, epoch, spec
-from mlp_toolkit.augmentation import BORDER, FOLDED, SHEET_DPI, Augmentation, Drawn
-from mlp_toolkit.loops import _fast_random_numbers
-from mlp_toolkit.startup import keras, tf
+from mlp_toolkit.model.backend import keras, tf
+from mlp_toolkit.model.keras_private import fast_random_numbers
+from mlp_toolkit.model.layers import augmentation
+from mlp_toolkit.model.layers.augmentation import FOLDED, Augmentation, Drawn
+from mlp_toolkit.recipe import catalog, spec
+from mlp_toolkit.runs.contact_sheet import BORDER, SHEET_DPI, contact_sheet
+from mlp_toolkit.training.engine import epoch
 
 MODES = ["nearest", "reflect", "wrap", "constant"]
 # Even heights: a shear leaves a middle row as it is, on the very edge in places, where scipy's own rounding decides.
@@ -241,14 +244,14 @@ def test_what_is_drawn_lies_in_its_range_and_is_spread_evenly(compiled):
     rows = 20_000
     asked = {"rotation": 30, "width_shift": 0.1, "height_shift": 0.2, "shear": 10, "zoom": [0.7, 1.5]}
     layer = Augmentation(**asked, horizontal_flip=True, vertical_flip=True, brightness=0.4)
-    with _fast_random_numbers() if compiled else contextlib.nullcontext():
+    with fast_random_numbers() if compiled else contextlib.nullcontext():
         draw = tf.function(lambda seed: layer.draw(rows, 50, 20, seed), jit_compile=compiled)
         drawn = Drawn(*(values.numpy() for values in draw(seed_of(7, 8))))
     degree = np.pi / 180
     ranges = Drawn(
         (-30 * degree, 30 * degree), (-10, 10), (-2, 2), (-10 * degree, 10 * degree), (0.7, 1.5), (0.7, 1.5),
         None, None, (0.6, 1.4),
-    )  # fmt: skip
+    )  # fmt: skip  # as a table, several to a line
     for name, values in drawn._asdict().items():
         assert values.shape == (rows,)
         assert values.dtype == np.float32
@@ -298,7 +301,7 @@ def test_only_the_images_among_the_features_change(compiled):
     images = some_images(shape)
     others = np.random.default_rng(1).normal(size=(ROWS, 7)).astype(np.float32)
     x = np.concatenate([others[:, :3], images.reshape(ROWS, -1), others[:, 3:]], axis=1)
-    with _fast_random_numbers() if compiled else contextlib.nullcontext():
+    with fast_random_numbers() if compiled else contextlib.nullcontext():
         traced = tf.function(augmentation.on_features(layer, 3, shape), jit_compile=compiled)
         found = traced(x, seed_of(1, 2)).numpy()
         expected = tf.function(layer.augment, jit_compile=compiled)(images, seed_of(1, 2)).numpy()
@@ -390,7 +393,7 @@ def test_the_contact_sheet_shows_originals_and_what_becomes_of_them(shape, tmp_p
     # Brighter from image to image, and nothing but the border has the border's grey.
     levels = np.linspace(0, 0.7, 10)[:, None, None, None] + np.zeros((1, *shape))
     for name in ("augmentation.png", "again.png"):
-        augmentation.contact_sheet(16 * levels, layer, tmp_path / name, seed=5)
+        contact_sheet(16 * levels, layer, tmp_path / name, seed=5)
     sheet = pictures.imread(tmp_path / "augmentation.png")[..., :3]
     np.testing.assert_array_equal(sheet, pictures.imread(tmp_path / "again.png")[..., :3])
     height, width = shape[0] / max(shape[:2]), max(shape[1] / max(shape[:2]), 0.6)
@@ -405,5 +408,5 @@ def test_the_contact_sheet_shows_originals_and_what_becomes_of_them(shape, tmp_p
 
 
 def test_a_contact_sheet_of_few_images(tmp_path):
-    augmentation.contact_sheet(some_images((8, 8, 1), rows=3), Augmentation(**ALL), tmp_path / "few.png", seed=0)
+    contact_sheet(some_images((8, 8, 1), rows=3), Augmentation(**ALL), tmp_path / "few.png", seed=0)
     assert pictures.imread(tmp_path / "few.png").shape[0] == pytest.approx(3.5 * SHEET_DPI, abs=1)

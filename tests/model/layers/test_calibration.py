@@ -8,11 +8,12 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import python
 from sklearn.linear_model import LogisticRegression
+from support import python
 
 import mlp_toolkit as mt
-from mlp_toolkit import calibration
+from mlp_toolkit.evaluation.calibration import fit_calibration
+from mlp_toolkit.model.layers import calibration
 
 
 def sigmoid(z):
@@ -30,7 +31,7 @@ def chances():
 def test_slope_and_offset_are_those_of_scikit_learns_logistic_regression(chances):
     logits, y = (np.tile(array[:, :1], (20, 1)) for array in chances)  # so many rows that no prior counts
     shifted = 0.5 * logits + 1.2  # unsure, and too high
-    found = calibration.fitted(y, sigmoid(shifted), softmax=False)
+    found = fit_calibration(y, sigmoid(shifted), softmax=False)
     reference = LogisticRegression(C=np.inf).fit(shifted, y[:, 0])
     assert found.slope == pytest.approx(reference.coef_[0, 0], abs=0.02)
     assert found.offset[0] == pytest.approx(reference.intercept_[0], abs=0.03)
@@ -47,7 +48,7 @@ def test_weights_of_classes_are_undone_without_any_row_to_learn_from():
         outputs = len(expected)
         softmax = by_class.ndim == 1 and outputs == 3
         no_rows = np.zeros((1, outputs)), np.full((1, outputs), 1 / max(outputs, 2))
-        found = calibration.fitted(*no_rows, softmax=softmax, weights=np.full(1, 1e-9), by_class=by_class)
+        found = fit_calibration(*no_rows, softmax=softmax, weights=np.full(1, 1e-9), by_class=by_class)
         assert found.slope == pytest.approx(1, abs=0.2)
         np.testing.assert_allclose(found.offset, expected, atol=0.2)
 
@@ -59,14 +60,14 @@ def test_probabilities_of_several_classes_are_put_right(chances):
     y = np.eye(3)[[random.choice(3, p=row) for row in p]]
     weights = np.array([1.0, 3.0, 6.0])
     weighted = p * weights / (p * weights).sum(axis=1, keepdims=True)
-    found = calibration.fitted(y, weighted, softmax=True, by_class=weights)
+    found = fit_calibration(y, weighted, softmax=True, by_class=weights)
     layer = calibration.Calibration(found.slope, found.offset, softmax=True)
     np.testing.assert_allclose(layer(weighted.astype(np.float32)).numpy(), p, atol=0.02)
 
 
 def test_probabilities_that_are_right_stay_as_they_are(chances):
     logits, y = chances
-    found = calibration.fitted(y, sigmoid(logits), softmax=False)
+    found = fit_calibration(y, sigmoid(logits), softmax=False)
     layer = calibration.Calibration(found.slope, found.offset, softmax=False)
     np.testing.assert_allclose(layer(sigmoid(logits).astype(np.float32)).numpy(), sigmoid(logits), atol=0.02)
 

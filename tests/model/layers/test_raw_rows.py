@@ -10,9 +10,15 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mlp_toolkit import catalog, cells, features, layers, model_file, readers
-from mlp_toolkit.kinds import Kinds, infer_kinds
-from mlp_toolkit.startup import keras, tf
+from mlp_toolkit.data.columns import encoder as features
+from mlp_toolkit.data.columns import parsing
+from mlp_toolkit.data.columns.kinds import Kinds, infer_kinds
+from mlp_toolkit.data.reading import frames
+from mlp_toolkit.model import model_file
+from mlp_toolkit.model.activations import step
+from mlp_toolkit.model.backend import keras, tf
+from mlp_toolkit.model.layers import categorical, date, numeric, target
+from mlp_toolkit.recipe import catalog
 
 ROUNDS = settings(max_examples=60, deadline=None)
 FORMATS = catalog.config("features")["date_formats"]
@@ -64,13 +70,13 @@ def test_numbers_are_filled_scaled_and_marked(data):
     fill, center = (data.draw(st.lists(FINITE, min_size=width, max_size=width)) for _ in range(2))
     scale = data.draw(st.lists(st.floats(0, 1e3), min_size=width, max_size=width))
     indicators = data.draw(st.lists(st.integers(0, width - 1), unique=True))
-    layer = layers.Numbers([str(i) for i in range(width)], fill, center, scale, indicators)
+    layer = numeric.Numbers([str(i) for i in range(width)], fill, center, scale, indicators)
     expected = numpy_numbers(values, fill, center, scale, indicators)
     np.testing.assert_allclose(layer(values).numpy(), expected, rtol=1e-6, atol=1e-37)
 
 
 def test_numbers_of_float32_lose_nothing_by_a_large_mean():
-    layer = layers.Numbers(["x"], [0], [2**24], [1], [])
+    layer = numeric.Numbers(["x"], [0], [2**24], [1], [])
     assert layer(np.array([[2**24], [2**24 + 2]], "f4")).numpy().tolist() == [[0], [2]]
 
 
@@ -107,15 +113,15 @@ TEXTS_OF_DATES = (
 @ROUNDS
 @given(st.lists(TEXTS_OF_DATES, min_size=1, max_size=6), st.sampled_from(FORMATS), st.sampled_from(FORMATS))
 def test_dates_become_the_numbers_of_the_calendar(texts, first, second):
-    layer = layers.DateParts(["a", "b"], [first, second])
+    layer = date.DateParts(["a", "b"], [first, second])
     expected = [date_parts(text, first) + date_parts(text, second) for text in texts]
     np.testing.assert_array_equal(layer(text_tensor([[t, t] for t in texts])).numpy(), np.array(expected, "f4"))
-    plain = cells.to_text(pd.Series(texts, dtype=object))
-    np.testing.assert_array_equal(cells.date_numbers(plain, first), np.array(expected, "f4")[:, :6])
+    plain = parsing.to_text(pd.Series(texts, dtype=object))
+    np.testing.assert_array_equal(parsing.date_numbers(plain, first), np.array(expected, "f4")[:, :6])
 
 
 def test_known_days_have_their_numbers():
-    layer = layers.DateParts(["a"], ["%Y-%m-%d %H:%M"])
+    layer = date.DateParts(["a"], ["%Y-%m-%d %H:%M"])
     result = layer(text_tensor([["1970-01-01 00:00"], ["2024-02-29 06:00"], ["2023-02-29 06:00"]])).numpy()
     assert result[0].tolist() == [0, 1970, 1, 1, 3, 0]  # a Thursday
     assert result[1].tolist() == [19782.25, 2024, 2, 29, 3, 6]
@@ -132,30 +138,30 @@ def test_words_become_ones_in_their_own_columns(data):
         [float(plain_word(word) == value) for word, values in zip(row, vocabularies, strict=True) for value in values]
         for row in rows
     ]
-    layer = layers.OneHot([str(i) for i in range(len(vocabularies))], vocabularies)
+    layer = categorical.OneHot([str(i) for i in range(len(vocabularies))], vocabularies)
     np.testing.assert_array_equal(layer(text_tensor(rows)).numpy(), expected)
 
 
 def test_an_unseen_word_gives_zeros_even_when_another_column_knows_it():
-    layer = layers.OneHot(["a", "b"], [["x"], ["y"]])
+    layer = categorical.OneHot(["a", "b"], [["x"], ["y"]])
     assert layer(text_tensor([["x", "y"], ["y", "x"], ["1 y", ""]])).numpy().tolist() == [[1, 1], [0, 0], [0, 0]]
 
 
 @pytest.mark.parametrize(
     "layer",
     [
-        layers.Numbers(["a", "b"], [1.0, 2.0], [0.0, 1.0], [1.0, 0.5], [1]),
-        layers.DateParts(["a", "b"], ["%Y-%m-%d", "%d.%m.%Y %H:%M"]),
-        layers.OneHot(["a", "b"], [["", "x"], ["y"]]),
-        layers.Target("regression", ["a", "b"], (), [1.0, 2.0], [3.0, 4.0]),
-        layers.Target("binary", ["a"], ["no", "yes"]),
+        numeric.Numbers(["a", "b"], [1.0, 2.0], [0.0, 1.0], [1.0, 0.5], [1]),
+        date.DateParts(["a", "b"], ["%Y-%m-%d", "%d.%m.%Y %H:%M"]),
+        categorical.OneHot(["a", "b"], [["", "x"], ["y"]]),
+        target.Target("regression", ["a", "b"], (), [1.0, 2.0], [3.0, 4.0]),
+        target.Target("binary", ["a"], ["no", "yes"]),
     ],
 )
 def test_a_layer_comes_back_from_its_configuration(layer):
     again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer))
     assert again.get_config() == layer.get_config()
     assert again.name == layer.name
-    text = isinstance(layer, layers.DateParts | layers.OneHot)
+    text = isinstance(layer, date.DateParts | categorical.OneHot)
     inputs = text_tensor([["x", "y"]]) if text else tf.constant([[1.0, np.nan]])
     np.testing.assert_array_equal(again(inputs), layer(inputs))
     assert (
@@ -165,15 +171,15 @@ def test_a_layer_comes_back_from_its_configuration(layer):
 
 
 def test_the_target_layer_undoes_the_scaling_and_leaves_probabilities():
-    assert layers.Target("regression", ["a"], (), [10.0], [2.0])(tf.constant([[1.0], [-1.0]])).numpy().tolist() == [
+    assert target.Target("regression", ["a"], (), [10.0], [2.0])(tf.constant([[1.0], [-1.0]])).numpy().tolist() == [
         [12],
         [8],
     ]
-    assert layers.Target("binary", ["a"], [0, 1])(tf.constant([[0.25]])).numpy().tolist() == [[0.25]]
+    assert target.Target("binary", ["a"], [0, 1])(tf.constant([[0.25]])).numpy().tolist() == [[0.25]]
 
 
 def test_the_step_is_one_from_zero_on():
-    assert layers.step(tf.constant([-1.0, 0.0, 2.0])).numpy().tolist() == [0, 1, 1]
+    assert step(tf.constant([-1.0, 0.0, 2.0])).numpy().tolist() == [0, 1, 1]
 
 
 def test_raw_rows_of_all_kinds_pass_through_the_encoder():
@@ -191,7 +197,13 @@ def test_raw_rows_of_all_kinds_pass_through_the_encoder():
     encoded = encoder(inputs).numpy()
     assert encoded.shape == (3, encoding.width)
     values = np.array([[3, *[np.nan] * 6], [np.nan] * 7, [5, *date_parts("2024-02-29", "%Y-%m-%d")]], "f4")
-    numbers = numpy_numbers(values, encoding.fill, encoding.center, encoding.inverse_scale, encoding.indicators)
+    numbers = numpy_numbers(
+        values,
+        encoding.scaling.fill,
+        encoding.scaling.center,
+        encoding.scaling.inverse_scale,
+        encoding.scaling.indicators,
+    )
     np.testing.assert_allclose(encoded[:, :-3], numbers, rtol=1e-5, atol=1e-6)
     assert encoded[:, -3:].tolist() == [[0, 0, 0], [1, 0, 0], [0, 0, 1]]  # "", blue, red
 
@@ -213,7 +225,7 @@ TINY = [{"number": number, "word": None, "day": None} for number in (0, 4e-17)]
 )
 def test_training_rows_are_encoded_to_the_bit_as_the_model_file_encodes(seen, fresh):
     kinds = Kinds({"number": "numeric", "word": "categorical", "day": "date(%Y-%m-%d)"})
-    encoding = features.fit_encoding(readers.normalise(pd.DataFrame(seen)), kinds)
-    frame = readers.normalise(pd.DataFrame(fresh))
+    encoding = features.fit_encoding(frames.normalise(pd.DataFrame(seen)), kinds)
+    frame = frames.normalise(pd.DataFrame(fresh))
     inputs = {name: tf.constant(values) for name, values in features.model_inputs(frame, encoding).items()}
     np.testing.assert_array_equal(features.encode(frame, encoding), model_file.build_encoder(encoding)(inputs).numpy())

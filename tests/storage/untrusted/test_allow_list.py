@@ -6,9 +6,10 @@ import functools
 
 import pytest
 
-from mlp_toolkit import known_classes
 from mlp_toolkit.errors import UserError
-from mlp_toolkit.startup import keras
+from mlp_toolkit.model.backend import keras
+from mlp_toolkit.model.layers import names
+from mlp_toolkit.storage.untrusted import allow_list
 
 LAYERS = keras.layers
 # Classes of Keras that are not built; each of a later version must be read, and put on one list or the other.
@@ -27,7 +28,7 @@ LEFT_OUT = {
 
 
 def home(role):
-    return functools.reduce(getattr, known_classes.MODULES[role].split(".")[1:], keras)
+    return functools.reduce(getattr, allow_list.MODULES[role].split(".")[1:], keras)
 
 
 def own(names):
@@ -39,14 +40,14 @@ def test_every_class_of_keras_is_on_the_list_or_left_out_on_purpose(role):
     module = home(role)
     public = {name for name in dir(module) if isinstance(getattr(module, name), type)}
     public = {name for name in public if getattr(module, name).__name__ == name}  # no second names
-    known = known_classes.CLASSES[role] - own(known_classes.CLASSES[role])
+    known = allow_list.CLASSES[role] - own(allow_list.CLASSES[role])
     assert {name for name in known if not hasattr(module, name)} == set()
     assert public - known <= set(LEFT_OUT[role].split())
 
 
-@pytest.mark.parametrize("role", sorted(known_classes.FUNCTIONS))
+@pytest.mark.parametrize("role", sorted(allow_list.FUNCTIONS))
 def test_every_function_on_the_list_is_one_of_keras(role):
-    names = known_classes.FUNCTIONS[role] - own(known_classes.FUNCTIONS[role])
+    names = allow_list.FUNCTIONS[role] - own(allow_list.FUNCTIONS[role])
     assert {name for name in names if not (hasattr(home(role), name) or hasattr(keras.losses, name))} == set()
     if role == "activation":
         public = {name for name in dir(keras.activations) if not name.startswith("_")}
@@ -54,10 +55,9 @@ def test_every_function_on_the_list_is_one_of_keras(role):
 
 
 def test_our_own_classes_are_on_the_list():
-    from mlp_toolkit import augmentation, calibration, layers, schedules  # noqa: F401  (they register themselves)
-
+    names.register_all()
     registered = {name for name in keras.saving.get_custom_objects() if name.startswith("mlp_toolkit>")}
-    listed = set().union(*map(own, [*known_classes.CLASSES.values(), *known_classes.FUNCTIONS.values()]))
+    listed = set().union(*map(own, [*allow_list.CLASSES.values(), *allow_list.FUNCTIONS.values()]))
     assert registered == listed
 
 
@@ -87,8 +87,8 @@ def model(*layers, **compiled):
     ],
 )
 def test_what_keras_writes_passes(config):
-    known_classes.check(config, "file")
-    assert known_classes.refused(config) == []
+    allow_list.check_classes(config, "file")
+    assert allow_list.refused(config) == []
 
 
 @pytest.mark.parametrize(
@@ -110,17 +110,17 @@ def test_what_keras_writes_passes(config):
         ({"loss": "os.system"}, "a loss belongs"),
         ({"optimizer": {"class_name": "SGD", "config": {"learning_rate": {"class_name": "Adam"}}}}, "schedule"),
     ],
-)  # fmt: skip
+)  # fmt: skip  # as a table, several to a line
 def test_what_does_not_belong_is_refused(config, words):
     with pytest.raises(UserError, match=words):
-        known_classes.check(config, "file")
-    assert known_classes.refused(config)
+        allow_list.check_classes(config, "file")
+    assert allow_list.refused(config)
 
 
 def test_classes_of_the_running_program_pass_once_they_are_registered():
     config = model({"class_name": "Mine", "registered_name": "somewhere>Mine", "config": {"activation": "my own word"}})
     with pytest.raises(UserError, match="neither Keras's own nor registered"):
-        known_classes.check(config, "file")
+        allow_list.check_classes(config, "file")
 
     class Mine(LAYERS.Layer):
         pass
@@ -128,6 +128,6 @@ def test_classes_of_the_running_program_pass_once_they_are_registered():
     with keras.saving.custom_object_scope({"somewhere>Mine": Mine}):
         keras.saving.get_custom_objects()["somewhere>Mine"] = Mine
         try:
-            known_classes.check(config, "file")
+            allow_list.check_classes(config, "file")
         finally:
             del keras.saving.get_custom_objects()["somewhere>Mine"]

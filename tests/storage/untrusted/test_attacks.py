@@ -1,6 +1,6 @@
 """Hostile model files: refused in plain words, in seconds, with nothing run; and what Keras does with the same files.
 
-`python tests/test_attacks.py` writes the table of docs/safe_files.md anew.
+`PYTHONPATH=tests/programs python tests/storage/untrusted/test_attacks.py` writes the table of docs/safe_files.md anew.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from attacks import ATTACKS, bases
 import mlp_toolkit as mt
 from mlp_toolkit.errors import UserError
 
-PAGE = Path(__file__).parents[1] / "docs" / "safe_files.md"
+PAGE = Path(__file__).parents[3] / "docs" / "safe_files.md"
 BEGIN, END = "<!-- attacks -->", "<!-- /attacks -->"
 SECONDS, KIB = 10, 600_000  # for each file, at most
 KERAS_SECONDS, KERAS_MEMORY = 30, 12 * 2**30
@@ -83,7 +83,9 @@ def test_a_hostile_file_is_refused(attack, folder, tmp_path, call):
     assert not marker.exists()
     assert sorted(item.name for item in tmp_path.iterdir()) == sorted({path.name, "rows.csv"})
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < KIB
-    assert f"| {said(refused.value, path)} |" in PAGE.read_text("utf-8"), "run python tests/test_attacks.py"
+    assert f"| {said(refused.value, path)} |" in PAGE.read_text("utf-8"), (
+        "write the page anew: see the first lines of this file"
+    )
 
 
 def test_an_endless_file_and_a_pipe_are_no_files(tmp_path):
@@ -148,6 +150,7 @@ def what_keras_does():
         while waiting:  # one process does it all, unless a file ends it
             subprocess.run(
                 [sys.executable, __file__, "keras", name, json.dumps(waiting)],
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, sys.path))},
                 capture_output=not os.environ.get("WHY"),
                 check=False,
             )

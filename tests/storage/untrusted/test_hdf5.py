@@ -9,8 +9,8 @@ import h5py
 import numpy as np
 import pytest
 
-from mlp_toolkit import hdf5, hdf5_values
 from mlp_toolkit.errors import UserError
+from mlp_toolkit.storage.untrusted import hdf5, hdf5_values
 
 WRITERS = [{}, {"libver": "latest"}, {"libver": "v108"}, {"track_order": True}]
 
@@ -67,7 +67,7 @@ def same(theirs, ours):
 def test_what_the_library_writes_is_read(options):
     raw = written(everything, **options)
     with h5py.File(io.BytesIO(raw)) as file:
-        same(file, hdf5.read(raw, "file"))
+        same(file, hdf5.read_hdf5(raw, "file"))
 
 
 def test_a_group_of_many_names_is_read_as_keras_writes_it():
@@ -77,11 +77,11 @@ def test_a_group_of_many_names_is_read_as_keras_writes_it():
 
     raw = written(fill)
     with h5py.File(io.BytesIO(raw)) as file:
-        same(file, hdf5.read(raw, "file"))
+        same(file, hdf5.read_hdf5(raw, "file"))
 
 
 def test_an_array_is_found_by_its_path():
-    root = hdf5.read(written(everything), "file")
+    root = hdf5.read_hdf5(written(everything), "file")
     assert root.array("a/b/c/matrix").shape == (2, 3)
     assert root.array("/a/b/c/scalar").size == 1
     assert [root.array(path) for path in ("", "a", "a/b/c", "a/b/c/no", "no/matrix", "../a")] == [None] * 6
@@ -99,9 +99,9 @@ def two(file):
 
 def test_arrays_that_share_bytes_are_refused():
     raw = written(two)
-    assert set(hdf5.read(raw, "file").arrays) == {"first", "second"}
+    assert set(hdf5.read_hdf5(raw, "file").arrays) == {"first", "second"}
     with pytest.raises(UserError, match="listed more than once"):
-        hdf5.read(overlapping(raw), "file")
+        hdf5.read_hdf5(overlapping(raw), "file")
 
 
 def test_names_in_an_index_of_the_newest_kind_are_refused():
@@ -110,14 +110,14 @@ def test_names_in_an_index_of_the_newest_kind_are_refused():
             file[f"values {index}"] = np.zeros(2)
 
     with pytest.raises(UserError, match="newer kind"):
-        hdf5.read(written(many, libver="latest"), "file")
+        hdf5.read_hdf5(written(many, libver="latest"), "file")
 
 
 def test_every_cut_of_a_file_is_refused():
     raw = written(everything)
     for size in [*range(0, len(raw) - 1, 97), len(raw) - 1]:
         with pytest.raises(UserError, match=r"damaged"):
-            hdf5.read(raw[:size], "file")
+            hdf5.read_hdf5(raw[:size], "file")
 
 
 def test_every_byte_of_a_small_file_may_be_another():
@@ -127,7 +127,7 @@ def test_every_byte_of_a_small_file_may_be_another():
         for value in (0, 1, 0xFF, raw[place] ^ 0x10):
             broken = raw[:place] + bytes([value]) + raw[place + 1 :]
             try:
-                root = hdf5.read(broken, "file")
+                root = hdf5.read_hdf5(broken, "file")
             except UserError:
                 continue
             for _, array in root.walk():

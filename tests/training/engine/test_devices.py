@@ -7,7 +7,7 @@ import logging
 
 import numpy as np
 import pytest
-from conftest import python
+from support import python
 
 import mlp_toolkit as mt
 from mlp_toolkit.errors import UserError
@@ -15,7 +15,7 @@ from mlp_toolkit.errors import UserError
 SEVERAL = """
 import json, sys
 import numpy as np
-from mlp_toolkit.startup import keras, tf
+from mlp_toolkit.model.backend import keras, tf
 one = tf.config.LogicalDeviceConfiguration()
 tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], [one, one])
 import mlp_toolkit as mt
@@ -58,6 +58,17 @@ try:
     mt.fit(clipped, x, y, device="all", verbose=0)
 except mt.UserError as error:
     found["clipped"] = str(error)
+class Own(keras.Model):
+    def train_step(self, data):
+        return super().train_step(data)
+
+inner = mt.build_mlp("binary", n_features=6)
+own = Own(inner.input, inner.output)
+own.compile("sgd", "binary_crossentropy")
+try:
+    mt.fit(own, x, y, device="all", verbose=0)
+except mt.UserError as error:
+    found["own step"] = str(error)
 print(json.dumps(found))
 """
 
@@ -86,6 +97,7 @@ def test_what_several_devices_cannot_do_is_refused(found):
     assert "22" in found["odd"]
     assert "cannot be parted equally among 2 devices" in found["odd"]
     assert "clipnorm on several devices" in found["clipped"]
+    assert "a train_step of its own" in found["own step"]
 
 
 def test_an_absent_device_lists_those_that_are_there(found):

@@ -1,0 +1,11 @@
+"""What is typed, and what is printed?
+
+The only room that prints results and exits.
+
+main: the program: its commands, and how it ends.
+options: arguments that several commands share.
+recipe_commands: `run`, `validate`, `show`, `init`, `recipes`.
+model_commands: `evaluate`, `predict`, `inspect`, `report`.
+picture_commands: `lr-find`, `plot-history`, `plot-activations`.
+draft: `init`: a data file becomes a commented recipe.
+"""

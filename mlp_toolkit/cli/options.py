@@ -1,0 +1,53 @@
+"""What several commands share: their arguments, and the check that needs no TensorFlow."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mlp_toolkit.recipe import resolving
+from mlp_toolkit.recipe.resolving import Resolved
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+RecipeFile = Annotated[str, typer.Argument(metavar="RECIPE", help="A YAML file, or the name of a bundled recipe.")]
+RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="A run directory or a model file.")]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("-o", metavar="KEY=VALUE", help="Overrides a value, as YAML: -o train.epochs=5. May be repeated."),
+]
+
+
+def override_pairs(override: list[str] | None) -> dict[str, Any]:
+    """The overrides of a command, by key."""
+    return dict(resolving.parse_override(text) for text in override or [])
+
+
+def named_columns(texts: Sequence[str], frame: pd.DataFrame, what: str) -> list[str]:
+    """The columns that an option names; one text with commas stands for several, unless a column is called so.
+
+    Raises:
+        UserError: The data has no such column.
+    """
+    from mlp_toolkit.data.roles import check_columns
+
+    names: list[str] = []
+    for text in texts:
+        names += [text] if text in frame.columns else [name.strip() for name in text.split(",")]
+    check_columns(frame, names, what)
+    return names
+
+
+def early_check(recipe_file: str, override: list[str] | None) -> tuple[Resolved, list[str]]:
+    """Finds what is wrong without importing TensorFlow, which takes seconds."""
+    from mlp_toolkit.data.roles import check_header
+    from mlp_toolkit.storage.untrusted.limits import existing
+
+    resolved = resolving.load_recipe(recipe_file, override_pairs(override))
+    if resolved.spec.model.warm_start:
+        existing(resolved.spec.model.warm_start.from_)
+    return resolved, check_header(resolved.spec, recipe_file)

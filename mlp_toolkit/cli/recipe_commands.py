@@ -1,0 +1,88 @@
+"""Commands about recipes: `run`, `validate`, `show`, `init`, `recipes`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mlp_toolkit.cli.options import Overrides, RecipeFile, early_check, override_pairs
+from mlp_toolkit.errors import UserError
+from mlp_toolkit.recipe import catalog, resolving
+
+
+def run(
+    recipe_file: RecipeFile,
+    override: Overrides = None,
+    out: Annotated[Path | None, typer.Option(help="The run directory; default runs/NAME.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
+) -> None:
+    """Runs a recipe: reads, trains, tests; prints the run directory last."""
+    early_check(recipe_file, override)
+    from mlp_toolkit.runs.run import run as run_recipe
+
+    try:
+        finished = run_recipe(recipe_file, override_pairs(override), out=out, resume=resume)
+    except KeyboardInterrupt:
+        again = " ".join(["mlp-toolkit run", recipe_file, *(f"-o {pair}" for pair in override or [])])
+        place = f" --out {out}" if out else ""
+        print(f"\ninterrupted; go on with it: {again}{place} --resume", file=sys.stderr)
+        raise
+    print(finished.directory)
+
+
+def validate(recipe_file: RecipeFile, override: Overrides = None) -> None:
+    """Checks a recipe and the header of its data, without training."""
+    resolved, columns = early_check(recipe_file, override)
+    source = Path(resolved.spec.data.path).name if resolved.spec.data.path else resolved.spec.data.dataset
+    print(f"{recipe_file}: valid; task {resolved.spec.task}, {source} has {len(columns)} columns")
+
+
+def show(recipe_file: RecipeFile, override: Overrides = None) -> None:
+    """Prints the resolved recipe, with the origin of every value."""
+    resolved = resolving.load_recipe(recipe_file, override_pairs(override))
+    print(resolving.explain(resolved), end="")
+
+
+def init(
+    data: Annotated[
+        str, typer.Argument(metavar="DATA", help="A data file, a folder of images, or a bundled data set.")
+    ],
+    target: Annotated[
+        list[str] | None, typer.Option(metavar="COLUMN", help="The column to predict; several: A,B or twice.")
+    ] = None,
+    task: Annotated[str | None, typer.Option(help="regression, binary, multilabel or multiclass.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("-O", metavar="FILE", help="The recipe to write; default DATA.yaml.")
+    ] = None,
+) -> None:
+    """Writes a commented recipe for a data file, or for a folder of images."""
+    from mlp_toolkit.cli.draft import draft
+    from mlp_toolkit.files import atomic
+    from mlp_toolkit.recipe import spec
+
+    if task is not None and task not in spec.TASKS:
+        raise UserError("unknown task", place="--task", found=task, allowed=spec.TASKS)
+    source = Path(data).resolve() if Path(data).is_dir() else Path(data)  # of `.` and `..` the folder's own name
+    file = output or Path(source.name.split(".")[0] + ".yaml")
+    if file.exists():
+        raise UserError("this file is there already", place=str(file), remedy="Name another by -O FILE.")
+    if not file.parent.is_dir():
+        raise UserError("the folder to write to is not there", place=str(file))
+    text, notes = draft(data, target or [], task, file.parent)
+    with atomic(file) as temporary:
+        temporary.write_text(text, "utf-8")
+    for note in notes:
+        print(note, file=sys.stderr)
+    print(file)
+
+
+def recipes() -> None:
+    """Lists the recipes that ship with the package."""
+    shipped = catalog.recipes()
+    width = max(map(len, shipped), default=0)
+    for name, path in shipped.items():
+        first = path.read_text("utf-8").split("\n", 1)[0]
+        print(f"{name:<{width}}  {first.removeprefix('#').strip()}")

@@ -1,0 +1,99 @@
+"""Numeric columns: numbers, and texts that all are numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from mlp_toolkit.data.columns import parsing
+from mlp_toolkit.data.columns.part import Found, Part, Texts
+from mlp_toolkit.data.reading.frames import FEW_ROWS
+from mlp_toolkit.errors import listing
+from mlp_toolkit.recipe import catalog
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from mlp_toolkit.data.columns.part import Table
+
+
+def recognise_texts(texts: Texts) -> Found | None:
+    """Texts that all are numbers, or all words for true and false."""
+    words = catalog.config("features")["boolean_words"]
+    if all(value in words for value in texts.counts):
+        return Found("numeric", "true and false become 1 and 0")
+    if texts.odd:
+        return None
+    found = recognise_numbers(parsing.to_numbers(texts.column, texts.name), texts.name)
+    return found._replace(note=_other_writings(list(texts.counts))) if found.kind == "numeric" else found
+
+
+def _other_writings(values: list[str]) -> str | None:
+    """What there is to say of numbers that are not written as programs write them, and of words for missing ones."""
+    gaps = [value for value in values if value in catalog.config("features")["missing_numbers"]]
+    odd = next((value for value in values if value not in gaps and not parsing.is_plain(value)), None)
+    said = [f"numbers such as {odd!r}, read as {parsing.to_number(odd):g}"] if odd is not None else []
+    return "; ".join([*said, *([f"{listing(map(repr, gaps))} stand for missing values"] if gaps else [])]) or None
+
+
+def recognise_numbers(values: np.ndarray, name: str) -> Found:
+    """A column of numbers; one that says nothing is ignored."""
+    parsing.check_size(values, name)
+    known = values[~np.isnan(values)] if values.dtype.kind == "f" else values
+    if not len(known):
+        return Found("ignore", "ignored: no values")
+    if len(known) == len(values) and (known == known[0]).all():
+        return Found("ignore", f"ignored: the same value {known[0]:g} in every row")
+    # Few gaps are allowed: rows without a target are left out, and of large files a few stretches are looked at.
+    if len(values) > 50 and len(known) == len(values) and (np.diff(known.astype(float)) == 1).mean() > 0.99:
+        return Found("ignore", "ignored: counts the rows")
+    return Found("numeric")
+
+
+@dataclass(frozen=True)
+class Numeric(Part):
+    """Numeric columns, by name."""
+
+    columns: tuple[str, ...]
+    kind: ClassVar[str] = "numeric"
+    # Of numbers such as times in seconds, which are large and differ little, float32 would keep no difference.
+    dtype: ClassVar[str] = "float64"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The raw columns."""
+        return self.columns
+
+    @property
+    def numbers(self) -> int:
+        """One a column."""
+        return len(self.columns)
+
+    def raw_numbers(self, frame: pd.DataFrame) -> Iterable[np.ndarray]:
+        """The columns as they are."""
+        return (parsing.to_numbers(frame[name], name) for name in self.columns)
+
+    def model_inputs(self, table: Table) -> dict[str, np.ndarray]:
+        """(rows, 1) float64 by column name."""
+        columns = zip(self.columns, self._checked(table), strict=True)
+        return {name: values[:, None] for name, values in columns}
+
+    def _checked(self, table: Table) -> list[np.ndarray]:
+        if len(table[self.columns[0]]) <= FEW_ROWS:  # then one look at all is faster than one at each
+            matrix = np.array([parsing.to_numbers(table[name], name) for name in self.columns])
+            if not (np.abs(matrix) > parsing.LARGEST).any():
+                return list(matrix)
+        columns = []
+        for name in self.columns:
+            values = parsing.to_numbers(table[name], name)
+            parsing.check_size(values, name, None if isinstance(table, Mapping) else table.index)
+            columns.append(values)
+        return columns
+
+
+def begin(kinds: Mapping[str, str]) -> Numeric:
+    """The part to be fitted, of columns by name and kind."""
+    return Numeric(tuple(kinds))

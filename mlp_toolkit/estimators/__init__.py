@@ -1,0 +1,9 @@
+"""How does scikit-learn use it?
+
+Constructor arguments and frames or arrays come in; fitted estimators go out.
+
+base: what both estimators do.
+classifier: `MLPClassifier`.
+regressor: `MLPRegressor`.
+perceptron: the perceptron of 1958, in numpy.
+"""

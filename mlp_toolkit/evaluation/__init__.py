@@ -1,0 +1,9 @@
+"""How good is it?
+
+Predictions come in; scores, pictures and pages go out. Nothing here imports TensorFlow.
+
+metrics: predictions become the named scores of a task.
+calibration: how probabilities are put right, fitted to the validation rows.
+drawing: what pictures share.
+report: a run directory becomes one page.
+"""

@@ -1,0 +1,17 @@
+"""What is the network, and how does it predict?
+
+A task and its choices come in; a compiled `keras.Model` goes out. Rows and a model come in; predictions go out.
+
+backend: TensorFlow and Keras, imported here and nowhere else.
+keras_types: what the package uses of Keras, as types.
+keras_private: where Keras and TensorFlow have no public way.
+mlp: `build_mlp`: a task and the tables become a network.
+activations: activations, and the initializers that fit them.
+losses: losses, and what is watched while training; where they mean nothing.
+optimizers: optimizers by name, with their usual settings.
+schedules: how the learning rate goes on, where Keras has no schedule for it.
+layers: Keras layers of our own.
+model_file: network and encoding as one model: raw columns in, predictions out.
+prediction: rows through a model.
+plots: pictures in one line.
+"""

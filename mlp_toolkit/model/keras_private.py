@@ -1,0 +1,91 @@
+"""Where Keras and TensorFlow have no public way: all that relies on how they are made inside, in this one place."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import threading
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from mlp_toolkit.model.backend import tf
+from mlp_toolkit.model.keras_types import Network
+
+if TYPE_CHECKING:
+    import h5py
+
+# One thread at a time: two that put the functions back in another order would leave them changed.
+_TRACING = threading.Lock()
+
+
+@contextlib.contextmanager
+def fast_random_numbers() -> Iterator[None]:
+    """While XLA's program is traced, Keras draws its random numbers by the algorithm that XLA is fast at.
+
+    Left to choose, XLA took 40 to 80 ns for a number on a CPU, and dropout cost more than all the rest of training.
+    Philox, which TensorFlow's graph draws by, takes 9 ns there, Threefry 1 to 2. So dropout's masks differ from those
+    of the other engines; equally random, and the same for the same seed.
+
+    Keras calls these functions of TensorFlow without naming an algorithm, and has no argument to name one. They are
+    exchanged while one thread traces, and do for all other threads what they always do.
+    """
+    tracing = threading.get_ident()
+
+    def fast(function: Callable[..., Any], argument: str) -> Callable[..., Any]:
+        def draw(*args: Any, **kwargs: Any) -> Any:
+            chosen = {argument: "threefry"} if threading.get_ident() == tracing else {}
+            return function(*args, **{**chosen, **kwargs})
+
+        return draw
+
+    with _TRACING, contextlib.ExitStack() as stack:
+        for module, name, argument in (
+            (tf.nn.experimental, "stateless_dropout", "rng_alg"),
+            (tf.random, "stateless_uniform", "alg"),
+            (tf.random, "stateless_normal", "alg"),
+            (tf.random, "stateless_truncated_normal", "alg"),
+        ):
+            usual = getattr(module, name)
+            stack.callback(setattr, module, name, usual)
+            setattr(module, name, fast(usual, argument))
+        yield
+
+
+def hdf5_in_memory(contents: io.BytesIO) -> h5py.File:
+    """An open HDF5 file in memory that `Model.save` writes to.
+
+    Keras takes a path alone, and decides by its ending how to write; what it then does with it, h5py does with a file.
+    """
+    import h5py
+
+    class Memory(h5py.File):
+        """A file that Keras takes for a path of its HDF5 format."""
+
+        def __str__(self) -> str:
+            return "model.h5"
+
+    return Memory(contents, "w")
+
+
+def unknown_to_optimizer(model: Network) -> list[str]:
+    """Weights that are trainable now, and were not when the optimizer was built."""
+    optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
+    known = {id(variable) for variable in getattr(optimizer, "_trainable_variables", ())}
+    if not optimizer.built or not known:
+        return []
+    return [variable.path for variable in model.trainable_variables if id(variable) not in known]
+
+
+@contextlib.contextmanager
+def whole_compile_record(model: Network) -> Iterator[None]:
+    """Keras takes the optimizer out of the record it keeps of `compile` when it writes HDF5; it is put back.
+
+    Without it, the next copy of the model would be compiled with Keras's default. There is no public way to the record.
+    """
+    record = getattr(getattr(model, "_compile_config", None), "config", None)
+    kept = dict(record) if record is not None else {}
+    try:
+        yield
+    finally:
+        if record is not None:
+            record.update(kept)

@@ -1,0 +1,125 @@
+"""The types and ranges of `data:`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import (
+    AfterValidator,
+    Field,
+    Tag,
+    ValidationInfo,
+    model_validator,
+)
+
+from mlp_toolkit.recipe import catalog, known_names
+from mlp_toolkit.recipe.spec.types import (
+    IN_MEMORY,
+    Column,
+    Label,
+    Part,
+    Share,
+    Side,
+    one_of,
+)
+
+
+class Shares(Part):
+    """Shares of the rows, or files of their own; of rows in memory a part may have none."""
+
+    validation: Share | None
+    test: Share | None
+
+    @model_validator(mode="after")
+    def _rows_left(self, info: ValidationInfo) -> Shares:
+        for part in ("validation", "test"):
+            if getattr(self, part) is None and info.context != IN_MEMORY:
+                raise known_names.refuse(
+                    "a recipe needs rows for it", at=(part,), allowed="a share of the rows between 0 and 1, or a file"
+                )
+        shares = [share for share in (self.validation, self.test) if isinstance(share, float)]
+        if sum(shares) >= 1:
+            raise known_names.refuse(
+                "validation and test take all rows: none are left to train on", allowed="a sum below 1"
+            )
+        return self
+
+
+class Images(Part):
+    """How the images of an image column become equal rows of pixels."""
+
+    size: Annotated[
+        Annotated[Literal["auto"], Tag("text")]
+        | Annotated[Annotated[list[Side], Field(min_length=2, max_length=2)], Tag("list")],
+        one_of("auto, or [HEIGHT, WIDTH]"),
+    ]
+    color: Literal["auto", "grayscale", "rgb"]
+
+
+class Data(Part):
+    """Where the rows come from and what their columns are."""
+
+    path: Column | None
+    dataset: Column | None
+    target: Annotated[
+        Annotated[Column, Tag("text")] | Annotated[Annotated[list[Column], Field(min_length=1)], Tag("list")],
+        one_of("a column, or a list of columns"),
+    ]
+    features: Annotated[
+        Annotated[Literal["all"], Tag("text")]
+        | Annotated[Annotated[list[Column], Field(min_length=1)], Tag("list")]
+        | Annotated[
+            Annotated[dict[str, Annotated[str, AfterValidator(known_names.known_kind)]], Field(min_length=1)],
+            Tag("mapping"),
+        ],
+        one_of("all, a list of columns, or a mapping of columns to their kind"),
+    ]
+    sample_weight: Column | None
+    split: Annotated[
+        Annotated[Column, Tag("text")] | Annotated[Shares, Tag("mapping")],
+        one_of("a mapping of validation and test, or a column"),
+    ]
+    test_path: Column | None
+    classes: Annotated[list[Label], Field(min_length=2)] | None
+    positive: Label | None
+    images: Images
+    stream: Literal["auto"] | bool
+
+    @model_validator(mode="after")
+    def _one_source(self, info: ValidationInfo) -> Data:
+        given = (self.path is not None) + (self.dataset is not None)
+        if given != (0 if info.context == IN_MEMORY else 1):
+            raise known_names.refuse(
+                "exactly one of path and dataset says where the rows come from", allowed="path or dataset"
+            )
+        known = catalog.config("datasets")["datasets"]
+        if self.dataset is not None and self.dataset not in known:
+            raise known_names.refuse("unknown dataset", at=("dataset",), allowed=list(known))
+        if len(set(self.targets)) != len(self.targets):
+            raise known_names.refuse("a target is named twice", at=("target",), allowed="different columns")
+        kinds = list(self.features.values()) if isinstance(self.features, dict) else []
+        if kinds.count("image") > 1:
+            raise known_names.refuse("two columns are images", at=("features",), allowed="one image column at most")
+        if "image" in kinds and self.stream is True:
+            raise known_names.refuse("rows with images are not streamed", at=("stream",), allowed="auto or false")
+        return self
+
+    @property
+    def targets(self) -> list[str]:
+        """The target columns as a list."""
+        return [self.target] if isinstance(self.target, str) else self.target
+
+    @property
+    def split_columns(self) -> list[str]:
+        """The columns that say which part a row is in."""
+        return [self.split] if isinstance(self.split, str) else []
+
+    @property
+    def shares(self) -> Shares | None:
+        """The shares of the rows, or files of their own; None where columns say it."""
+        return self.split if isinstance(self.split, Shares) else None
+
+    @property
+    def no_features(self) -> list[str]:
+        """The columns that cannot be features: targets, weights, and what says which part a row is in."""
+        return [*self.targets, *([self.sample_weight] if self.sample_weight else []), *self.split_columns]

@@ -1,0 +1,120 @@
+"""The types and ranges of `train:`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    Tag,
+    model_validator,
+)
+
+from mlp_toolkit.recipe import known_names
+from mlp_toolkit.recipe.spec.types import (
+    Beta,
+    Label,
+    Part,
+    Positive,
+    Share01,
+    named,
+    one_of,
+)
+
+# One number d stands for the range 1 - d to 1 + d.
+Around = Annotated[
+    Annotated[Annotated[float, Field(ge=0, lt=1)], Tag("number")]
+    | Annotated[Annotated[list[Positive], Field(min_length=2, max_length=2)], Tag("list")],
+    one_of("a number d below 1 for the range 1 - d to 1 + d, or [LEAST, GREATEST]"),
+]
+
+
+class Optimizer(Part):
+    """An optimizer by name, with the settings that are not its usual ones."""
+
+    name: Annotated[str, AfterValidator(known_names.known_optimizer)]
+    learning_rate: Annotated[float, Field(gt=0, le=10, allow_inf_nan=False)] | None = None
+    momentum: Beta | None = None
+    nesterov: bool | None = None
+    weight_decay: Annotated[float, Field(ge=0, le=1)] | None = None
+    beta_1: Beta | None = None
+    beta_2: Beta | None = None
+    rho: Beta | None = None
+    epsilon: Positive | None = None
+    amsgrad: bool | None = None
+    clipnorm: Positive | None = None
+    clipvalue: Positive | None = None
+    global_clipnorm: Positive | None = None
+    use_ema: bool | None = None
+    ema_momentum: Beta | None = None
+
+    def settings(self) -> dict[str, Any]:
+        """The settings given, without the name."""
+        return self.model_dump(exclude={"name"}, exclude_none=True)
+
+
+class EarlyStopping(Part):
+    """Stop after `patience` epochs without a lower validation loss."""
+
+    patience: Annotated[int, Field(ge=1)]
+
+
+class Schedule(Part):
+    """How the learning rate goes on from step to step; `warmup` is how many epochs it first rises."""
+
+    name: Literal["constant", "cosine", "one_cycle", "exponential", "reduce_on_plateau"]
+    warmup: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+
+    @model_validator(mode="after")
+    def _warmup_fits(self) -> Schedule:
+        if self.warmup is not None and self.name == "one_cycle":
+            raise known_names.refuse(
+                "one_cycle has a warm-up of its own: it rises over 30 % of the steps", at=("warmup",)
+            )
+        if self.warmup is not None and self.name == "reduce_on_plateau":
+            raise known_names.refuse("reduce_on_plateau starts from the full rate", at=("warmup",), allowed="null")
+        return self
+
+
+class Augmentation(Part):
+    """How far training images are changed at random; the ranges count as Keras's ImageDataGenerator counts them."""
+
+    rotation: Annotated[float, Field(ge=0, le=180)]
+    width_shift: Share01
+    height_shift: Share01
+    shear: Annotated[float, Field(ge=0, lt=90)]
+    zoom: Around
+    horizontal_flip: bool
+    vertical_flip: bool
+    brightness: Around
+    fill_mode: Literal["nearest", "reflect", "wrap", "constant"]
+
+
+class Train(Part):
+    """How the network is trained."""
+
+    loss: str
+    optimizer: Annotated[Optimizer, BeforeValidator(named)]
+    schedule: Annotated[Schedule | None, BeforeValidator(named)]
+    epochs: Annotated[int, Field(ge=1, le=1_000_000)]
+    batch_size: Annotated[int, Field(ge=1, le=10_000_000)]
+    class_weight: (
+        Annotated[
+            Annotated[Literal["balanced"], Tag("text")]
+            | Annotated[
+                Annotated[dict[Label, Annotated[float, Field(ge=0, allow_inf_nan=False)]], Field(min_length=1)],
+                Tag("mapping"),
+            ],
+            one_of("balanced, or a mapping of classes to weights"),
+        ]
+        | None
+    )
+    early_stopping: EarlyStopping | None
+    calibrate: bool
+    augmentation: Augmentation | None
+    tensorboard: bool
+    mlflow: bool
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|gpu|gpu:\d{1,3}|all)$")]
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"]

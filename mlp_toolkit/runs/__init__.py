@@ -1,0 +1,13 @@
+"""How is a recipe carried out?
+
+A recipe comes in; a run directory goes out. No other room knows what lies in it.
+
+run: the story: read, build, train, test, write.
+finished: what a run left: scores, history, model.
+directory: the run directory: chosen, locked, written.
+checkpoint: what a run needs to go on after a stop.
+interruption: SIGTERM and Ctrl-C.
+tracking: TensorBoard and MLflow.
+given_rows: rows given in Python, kept in the run directory.
+contact_sheet: `augmentation.png`.
+"""

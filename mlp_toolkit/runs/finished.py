@@ -1,0 +1,170 @@
+"""What a run left behind: its scores, history and model, opened from the run directory."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mlp_toolkit.data import roles, targets
+from mlp_toolkit.data.reading import frames
+from mlp_toolkit.errors import UserError
+from mlp_toolkit.evaluation import drawing, metrics, report
+from mlp_toolkit.model import prediction
+from mlp_toolkit.model.keras_types import Network
+from mlp_toolkit.storage import loading
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+log = logging.getLogger("mlp_toolkit")
+
+
+def load_run(directory: str | Path) -> Run:
+    """Opens a run directory.
+
+    Raises:
+        UserError: It is not one, or its run did not finish.
+    """
+    path = Path(directory)
+    if not path.is_dir():
+        raise UserError("a file, not a run directory" if path.exists() else "no such run directory", place=str(path))
+    if not (path / "metrics.json").is_file():
+        unfinished = (path / "recipe.yaml").is_file()
+        raise UserError(
+            "this run is not complete" if unfinished else "not a run directory",
+            place=str(path),
+            remedy=f"Go on with it: mlp-toolkit run {path / 'recipe.yaml'} --out {path} --resume"
+            if unfinished
+            else None,
+        )
+    return Run(path)
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run left behind.
+
+    Attributes:
+        directory: The run directory.
+    """
+
+    directory: Path
+
+    @cached_property
+    def metrics(self) -> dict[str, Any]:
+        """`metrics.json`: scores of `train`, `validation` and `test`, epochs, rows, seconds."""
+        loaded: dict[str, Any] = json.loads((self.directory / "metrics.json").read_text("utf-8"))
+        return loaded
+
+    @cached_property
+    def history(self) -> pd.DataFrame:
+        """`history.csv`: a row per epoch."""
+        import pandas as pd
+
+        file = self.directory / "history.csv"
+        if not file.is_file():
+            raise UserError("the run lacks its history", place=str(file))
+        return pd.read_csv(file)
+
+    @cached_property
+    def model(self) -> Network:
+        """The Keras model of the best epoch: raw columns in, predictions in the target's units out."""
+        return loading.load(self.directory / "model.h5")
+
+    @property
+    def engine(self) -> str:
+        """What trained: `xla` or `graph`, both compiled, or `steps`, a call for every batch."""
+        return str(self.metrics["engine"])
+
+    @property
+    def report_path(self) -> Path:
+        """The report, one HTML page."""
+        return self.directory / "report.html"
+
+    def predict(self, rows: Any) -> pd.DataFrame:
+        """Predictions for raw rows, with the user's own names and labels.
+
+        Args:
+            rows: The raw columns by name; others are ignored. A data frame (of pandas, polars, Arrow, …); a mapping of
+                columns to lists, or of one row to values; a list of such rows; a Series of one row; or a file of any
+                kind that recipes read. Images are paths that count from the current folder, arrays, or images of
+                Pillow's; a model of images alone takes an array of them.
+
+        Returns:
+            A row for each row, under its label in the frame's index.
+
+        Raises:
+            UserError: A column is missing, or holds something else than in training.
+        """
+        predicted: pd.DataFrame = prediction.predict(self.model, rows)
+        return predicted
+
+    def evaluate(self, rows: Any) -> dict[str, float]:
+        """Scores on labelled raw rows, by the names that `metrics.json` has; rows without a target are left out.
+
+        Args:
+            rows: As `predict` takes them, and the targets.
+
+        Raises:
+            UserError: A column is missing, or a label is none of the model's classes.
+        """
+        import pandas as pd
+
+        frame = prediction.raw_rows(self.model, rows, "evaluate")
+        wanted = {*prediction.encoding_of(self.model).columns, *prediction.target_of(self.model).names}
+        return evaluate_rows(self.model, pd.DataFrame(frames.columns_of(frame, wanted)))
+
+    def plot_history(self, *, axes: Axes | None = None) -> Axes:
+        """Draws the losses by epoch, and the epoch that was chosen; into `axes`, or a new figure."""
+        axes = drawing.axes_or_new(axes)
+        drawing.learning(axes, self.history, self.metrics["best_epoch"])
+        return axes
+
+    def _repr_html_(self) -> str:
+        return report.scores_table(self.metrics)
+
+
+def open_model(path: str | Path) -> Network:
+    """The model of a run directory, or of a model file."""
+    target = Path(path)
+    return load_run(target).model if target.is_dir() else loading.load(target)
+
+
+def predict_rows(
+    model: Network, frame: pd.DataFrame | Mapping[str, np.ndarray], index: pd.Index[Any] | None = None
+) -> pd.DataFrame:
+    """Predictions for rows as `tables` gives them, or for their columns, with the user's own names and labels."""
+    return prediction.predictions_table(prediction.outputs_of_new(model, frame), prediction.target_of(model), index)
+
+
+def evaluate_rows(model: Network, frame: pd.DataFrame) -> dict[str, float]:
+    """Scores of a model on labelled raw rows; rows without a target are left out.
+
+    Raises:
+        UserError: A column is missing, or a label is not one of the model's classes.
+    """
+    target = prediction.target_of(model)
+    roles.check_columns(frame, target.names, "the target")
+    known = targets.complete(frame, target.names)
+    frame = frame[known].reset_index(drop=True)
+    values = targets.known_values(frame, target)
+    names = metrics.metric_names(target.task)
+    scores = metrics.score(values, prediction.outputs_of_new(model, frame), target, names)
+    for note in metrics.notes_on_missing(scores, names, "labelled"):
+        log.warning("%s", note)
+    return scores
+
+
+def summary(record: Mapping[str, Any]) -> str:
+    """The test scores and how long it took, for a person."""
+    scores = "  ".join(f"{name} {value:.4g}" for name, value in record["test"].items())
+    best, every, seconds = record["best_epoch"], record["epochs"], record["seconds"]["total"]
+    return f"best epoch {best} of {every}, {seconds:.1f} s\ntest: {scores}"

@@ -1,0 +1,12 @@
+"""How does an epoch run?
+
+A network and blocks of rows come in; the logs of each epoch go out.
+
+epoch: all epochs, each one call where that is possible.
+compiled: a step in a loop over all batches, compiled.
+steps: one step of training and of validation.
+rows: blocks of rows, in memory or read ahead.
+history: what `fit` gives back.
+variables: all that training changes in a model.
+devices: one device, or several that share each batch.
+"""
