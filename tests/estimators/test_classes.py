@@ -169,6 +169,7 @@ def test_it_is_what_a_recipe_of_the_same_values_gives(people):
     arguments = {
         "task": ("task", "binary"),
         "target": ("data.target", "kind"),
+        "positive": ("data.positive", "malignant"),  # scikit-learn's: the second of classes_
         "epochs": ("train.epochs", 4),
         "dropout": ("model.dropout", 0.2),
         "seed": ("seed", 3),

@@ -307,7 +307,7 @@ def test_pictures_of_commands_are_png_alone_and_runs_must_be_there(call, tmp_pat
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda: mt.load_recipe(3), "a recipe is named"),
+        (lambda: mt.load_recipe(3), "a recipe is the path of a YAML file"),
         (lambda: mt.load_recipe("iris", ["train.epochs=5"]), "a mapping from dotted keys"),
         (lambda: mt.plot_history({"loss": [1, 2], "val_loss": [1]}), "not of the same number of epochs"),
         (lambda: mt.plot_history({"loss": ["a", "b"]}), "a number for each epoch"),

@@ -76,12 +76,10 @@ def compare(spec, kept):
         return "micro_f1", f1_score(truth, ours, average="micro"), f1_score(truth, model.predict(z), average="micro")
     model = make_pipeline(encode, LogisticRegression(max_iter=2000)).fit(x, y)
     if spec.task == "binary":
-        positive = (truth == model.classes_[1]).to_numpy()
-        return (
-            "auc",
-            roc_auc_score(positive, kept["probability"]),
-            roc_auc_score(positive, model.predict_proba(z)[:, 1]),
-        )
+        rarer = y.value_counts().idxmin()  # The positive class where a recipe names none.
+        positive = (truth == rarer).to_numpy()
+        chance = model.predict_proba(z)[:, list(model.classes_).index(rarer)]
+        return "auc", roc_auc_score(positive, kept["probability"]), roc_auc_score(positive, chance)
     return "accuracy", accuracy_score(kept["target"], kept["prediction"]), accuracy_score(truth, model.predict(z))
 
 
