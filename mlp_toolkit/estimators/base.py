@@ -6,7 +6,6 @@ own predictions. TensorFlow is imported by the first `fit` or prediction.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
@@ -14,9 +13,11 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from mlp_toolkit.data import arrays, dataset, pieces, splitting, weights
+from mlp_toolkit.data import dataset, pieces, splitting, weights
 from mlp_toolkit.data.reading import frames
 from mlp_toolkit.errors import UserError
+from mlp_toolkit.estimators.arguments import GOING_ON, KEYS, NULLABLE, check_depth, named_features, plain
+from mlp_toolkit.estimators.rows import is_frame, is_sparse, readable
 from mlp_toolkit.files import unique
 from mlp_toolkit.recipe import resolving
 from mlp_toolkit.storage import loading, saving
@@ -25,31 +26,6 @@ from mlp_toolkit.training import progress
 if TYPE_CHECKING:
     import pandas as pd
 
-# The recipe's key of each argument. Where null means something in a recipe, the argument's default is "preset" and None
-# is that null; elsewhere None leaves the value to the preset.
-KEYS = {
-    "preset": "preset",
-    "hidden": "model.hidden",
-    "activation": "model.activation",
-    "initializer": "model.initializer",
-    "batch_norm": "model.batch_norm",
-    "dropout": "model.dropout",
-    "l2": "model.l2",
-    "output": "model.output",
-    "loss": "train.loss",
-    "optimizer": "train.optimizer",
-    "schedule": "train.schedule",
-    "epochs": "train.epochs",
-    "batch_size": "train.batch_size",
-    "class_weight": "train.class_weight",
-    "calibrate": "train.calibrate",
-    "early_stopping": "train.early_stopping",
-    "validation_fraction": "data.split.validation",
-    "features": "data.features",
-    "device": "train.device",
-    "precision": "train.precision",
-}
-NULLABLE = ("schedule", "class_weight", "early_stopping")
 # Fewer rows held out choose an epoch by chance; they are worth more in training, unless someone asks for them.
 HELD_OUT_AT_LEAST = 10
 
@@ -77,9 +53,10 @@ class InMemory(BaseEstimator):
     _resolved: resolving.Resolved
 
     def __sklearn_tags__(self) -> Any:
-        """What scikit-learn may expect: missing values are filled, words need a data frame."""
+        """What scikit-learn may expect: missing values are filled, sparse rows made dense; words need a data frame."""
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
+        tags.input_tags.sparse = True
         return tags
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -111,29 +88,47 @@ class InMemory(BaseEstimator):
         check_is_fitted(self)
         return list(self.history_["loss"])
 
-    def _fit(self, X: Any, y: Any, sample_weight: Any) -> Self:
+    def set_params(self, **params: Any) -> Self:
+        """Sets arguments by name, as searches do.
+
+        Raises:
+            UserError: A name such as `optimizer__learning_rate`, which reaches into an argument.
+        """
+        check_depth(type(self).__name__, params)
+        super().set_params(**params)
+        return self
+
+    @property
+    def partial_fit(self) -> Any:
+        """There is none; scikit-learn asks by looking for the name.
+
+        Raises:
+            AttributeError: Always; the message names what goes on from a trained network.
+        """
+        raise AttributeError(
+            f"{type(self).__name__} has no partial_fit: encoding and scaling are learnt from all rows. {GOING_ON}"
+        )
+
+    def _fit(self, X: Any, y: Any, sample_weight: Any, validation_data: Any) -> Self:
         """What `fit` does."""
-        say = progress.speaker(self.verbose)
+        who, say, notes = type(self).__name__, progress.speaker(self.verbose), list[str]()
         if hasattr(self, "_model"):
             del self._model  # not to be fitted half anew, if something is wrong
-        X, as_given = _pandas(X), X
+        if is_sparse(X):
+            notes.append(f"X was a sparse matrix of {X.shape[0]:,} by {X.shape[1]:,}; it is dense now")
+        X, as_given = readable(X, who), X
         table = self._table(as_given, X, y)
-        y = _pandas(y)
+        y = readable(y, who)
         check_consistent_length(table, y)
         learned = self._targets(y)
-        row_weights = weights.check_sample_weight(sample_weight, len(table))
-        notes: list[str] = []
-        kept = np.ones(len(table), bool) if row_weights is None else row_weights > 0
-        if not kept.all():
-            notes.append(f"{int((~kept).sum()):,} rows have the weight 0 and are left out")
-        resolved = self._recipe(learned, table, numbered=not _is_frame(X))
-        labelled = pieces.Piece(
-            table[kept],
-            learned.values[kept],
-            None if row_weights is None else row_weights[kept],
-            np.flatnonzero(kept),
-        )
-        data: pieces.RecipeData = self._data(resolved, learned, labelled, notes)
+        labelled = _weighted(table, learned.values, sample_weight, notes)
+        held_out: int | None = None
+        if validation_data is not None:
+            further = self._further(validation_data, learned, notes)
+            held_out = len(further.frame)
+            labelled = _together(labelled, further)
+        resolved = self._recipe(learned, table, numbered=not is_frame(X))
+        data: pieces.RecipeData = self._data(resolved, learned, labelled, held_out, notes)
         for note in data.notes:
             say(note)
 
@@ -162,7 +157,7 @@ class InMemory(BaseEstimator):
         """The features as a recipe's data has them, and their names for later."""
         import pandas as pd
 
-        if _is_frame(X):
+        if is_frame(X):
             unique(list(map(str, X.columns)), f"{type(self).__name__}: X")
             validate_data(self, as_given, y, skip_check_array=True)
             if not all(X.shape):
@@ -176,6 +171,40 @@ class InMemory(BaseEstimator):
             frame = frames.normalise(pd.DataFrame(array, columns=names))
         self._columns = list(frame.columns)
         return frame
+
+    def _further(self, given: Any, learned: Learned, notes: list[str]) -> pieces.Piece:
+        """Validation rows of the user's own: (X, y) or (X, y, weights), as `fit` takes them."""
+        import pandas as pd
+
+        who = f"{type(self).__name__}: validation_data"
+        if self.validation_fraction:
+            raise UserError("rows to validate on are given, and a share to hold out, too", place=who)
+        if not isinstance(given, tuple | list) or len(given) not in (2, 3):
+            raise UserError("a tuple (X, y) or (X, y, sample_weight)", place=who, found=type(given).__name__)
+        X, y, *rest = given
+        columns = self._columns_again(X)
+        frame = frames.normalise(pd.DataFrame(dict(zip(self._columns, columns, strict=True))))
+        y = readable(y, who)
+        check_consistent_length(frame, y)
+        values = self._known_values(y, learned)
+        if values.shape[1] != learned.values.shape[1]:
+            raise UserError(f"{learned.values.shape[1]} columns of y", place=who, found=values.shape[1])
+        piece = _weighted(frame, values, rest[0] if rest else None, notes)
+        if not len(piece.frame):
+            raise UserError("no rows", place=who)
+        return piece
+
+    def _known_values(self, y: Any, learned: Learned) -> np.ndarray:
+        """The targets of further rows as `Learned.values` has those of the first."""
+        return self._targets(y).values
+
+    def _columns_again(self, X: Any) -> list[Any]:
+        """The columns of `fit`, of other rows, each as an array."""
+        table = readable(X, type(self).__name__)
+        if is_frame(table):
+            validate_data(self, X, reset=False, skip_check_array=True)
+            return list(frames.columns_of(table).values())
+        return list(self._numbers(table, reset=False).astype(np.float64, copy=False).T)
 
     def _numbers(self, X: Any, *, reset: bool) -> np.ndarray:
         """An array of numbers and NaN, checked by scikit-learn."""
@@ -194,11 +223,14 @@ class InMemory(BaseEstimator):
     def _recipe(self, learned: Learned, table: pd.DataFrame, *, numbered: bool) -> resolving.Resolved:
         """The recipe that the constructor's arguments make up; `numbered` where X is an array, without names."""
         who = type(self).__name__
-        given = {name: _plain(value) for name, value in self.get_params(deep=False).items() if name in KEYS}
-        given["features"] = _features(given["features"], list(table.columns), numbered, f"{who}: features")
+        given = {name: plain(value) for name, value in self.get_params(deep=False).items() if name in KEYS}
+        given["features"] = named_features(given["features"], list(table.columns), numbered, f"{who}: features")
         for name, value in list(given.items()):
             if value == "preset" if name in NULLABLE else value is None:
                 del given[name]
+        optimizer = given.get("optimizer")
+        if "learning_rate" in given and isinstance(optimizer, dict) and "learning_rate" in optimizer:
+            raise UserError("the optimizer has a learning rate, too: give one of both", place=f"{who}: learning_rate")
         if given.get("validation_fraction") == 0:
             given["validation_fraction"] = None
         if isinstance(given.get("early_stopping"), int) and not isinstance(given["early_stopping"], bool):
@@ -217,17 +249,29 @@ class InMemory(BaseEstimator):
         given = self.random_state
         if given is None or isinstance(given, np.random.RandomState):
             return int(check_random_state(given).randint(2**31 - 1))
-        return _plain(given)
+        return plain(given)
 
     def _data(
-        self, resolved: resolving.Resolved, learned: Learned, labelled: pieces.Piece, notes: list[str]
+        self,
+        resolved: resolving.Resolved,
+        learned: Learned,
+        labelled: pieces.Piece,
+        held_out: int | None,
+        notes: list[str],
     ) -> dataset.Dataset:
-        """The rows as training takes them."""
+        """The rows as training takes them; `held_out` is how many of the last are the user's own to validate on."""
         who, spec = type(self).__name__, resolved.spec
-        if learned.classes and len(np.unique(labelled.values)) < 2:
+        taught = labelled.values[: len(labelled.values) - (held_out or 0)]
+        if learned.classes and len(np.unique(taught)) < 2:
             raise UserError("only one class has rows with a weight above 0: there is nothing to learn", place=who)
-        asked = self.validation_fraction is not None or spec.train.calibrate
-        parts = splitting.split_in_memory(spec, labelled.values, least=1 if asked else HELD_OUT_AT_LEAST, notes=notes)
+        if held_out is not None:
+            every, first = np.arange(len(labelled.frame)), len(labelled.frame) - held_out
+            parts = {"train": every[:first], "validation": every[first:], "test": every[:0]}
+            notes.append(f"validation rows: the {held_out:,} given")
+        else:
+            asked = self.validation_fraction is not None or spec.train.calibrate
+            least = 1 if asked else HELD_OUT_AT_LEAST
+            parts = splitting.split_in_memory(spec, labelled.values, least=least, notes=notes)
         frame = labelled.frame
         # Without a fingerprint of files: that is for a training which goes on, and must find them as they were.
         rows = dataset.Labelled(labelled, learned.classes, parts, every=frame, unlabelled=frame[:0])
@@ -252,13 +296,7 @@ class InMemory(BaseEstimator):
     def _outputs(self, X: Any) -> np.ndarray:
         """The model's outputs for new rows."""
         check_is_fitted(self)
-        table = _pandas(X)
-        if _is_frame(table):
-            validate_data(self, X, reset=False, skip_check_array=True)
-            columns = list(frames.columns_of(table).values())
-        else:
-            array = self._numbers(table, reset=False)
-            columns = list(array.astype(np.float64, copy=False).T)
+        columns = self._columns_again(X)
         from mlp_toolkit.model import prediction
 
         # A row alone goes through products of a matrix and a vector, which round otherwise than those of matrices: its
@@ -269,42 +307,29 @@ class InMemory(BaseEstimator):
         return prediction.raw_outputs(self.model_, dict(zip(self._columns, columns, strict=True)))[:rows]
 
 
-def _pandas(data: Any) -> Any:
-    """Data frames and columns of other libraries as pandas has them, masked arrays with gaps; all else as it is."""
-    data = arrays.unmasked(data)
-    return data.to_pandas() if hasattr(data, "to_pandas") and not hasattr(data, "iloc") else data
+def _weighted(frame: pd.DataFrame, values: np.ndarray, sample_weight: Any, notes: list[str]) -> pieces.Piece:
+    """Rows with their targets and weights, less those of weight 0."""
+    row_weights = weights.check_sample_weight(sample_weight, len(frame))
+    kept = np.ones(len(frame), bool) if row_weights is None else row_weights > 0
+    if not kept.all():
+        notes.append(f"{int((~kept).sum()):,} rows have the weight 0 and are left out")
+    return pieces.Piece(
+        frame[kept], values[kept], None if row_weights is None else row_weights[kept], np.flatnonzero(kept)
+    )
 
 
-def _is_frame(data: Any) -> bool:
-    return hasattr(data, "iloc") and getattr(data, "ndim", 0) == 2
+def _together(first: pieces.Piece, second: pieces.Piece) -> pieces.Piece:
+    """The rows of both, one after the other; rows without weights weigh 1 beside rows with them."""
+    import pandas as pd
 
-
-def _plain(value: Any) -> Any:
-    """Numbers and arrays of numpy as Python has them, at any depth: searches over parameters draw them."""
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, np.ndarray):
-        return value.tolist()
-    if isinstance(value, Mapping):
-        return {_plain(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return value
-
-
-def _features(asked: Any, columns: list[str], numbered: bool, place: str) -> Any:
-    """`features` as a recipe has it: columns by name; those of an array are numeric unless it says otherwise."""
-
-    def named(column: Any) -> str:
-        name = column if isinstance(column, str) else f"x{column}" if numbered else str(column)
-        if name not in columns:
-            raise UserError("no such column in X", place=place, found=column, allowed=columns)
-        return name
-
-    if isinstance(asked, list):
-        asked = [named(column) for column in asked]
-        return {name: "numeric" if name in asked else "ignore" for name in columns} if numbered else asked
-    if isinstance(asked, dict):
-        asked = {named(column): kind for column, kind in asked.items()}
-        return {**dict.fromkeys(columns, "numeric"), **asked} if numbered else asked
-    return dict.fromkeys(columns, "numeric") if numbered and asked in (None, "all") else asked
+    both = (first, second)
+    weighed = None
+    if any(piece.weights is not None for piece in both):
+        filled = [np.ones(len(piece.frame)) if piece.weights is None else piece.weights for piece in both]
+        weighed = np.concatenate(filled)
+    return pieces.Piece(
+        pd.concat([piece.frame for piece in both], ignore_index=True),
+        np.concatenate([piece.values for piece in both]),
+        weighed,
+        np.concatenate([first.row_numbers, len(first.frame) + second.row_numbers]),
+    )

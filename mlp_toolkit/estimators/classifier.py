@@ -12,6 +12,7 @@ from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
 from mlp_toolkit.errors import UserError
+from mlp_toolkit.estimators.arguments import told_names
 from mlp_toolkit.estimators.base import InMemory, Learned
 
 
@@ -23,7 +24,7 @@ class MLPClassifier(ClassifierMixin, InMemory):
 
     Args:
         preset: slides, strong, deep, or a YAML file with a preset of your own.
-        hidden: Neurons of each hidden layer, `[64, 64]`, or `{"layers": 2, "neurons": 64}`.
+        hidden: Neurons of each hidden layer, `[64, 64]`; 64 for one layer; or `{"layers": 2, "neurons": 64}`.
         activation: Of the hidden layers, by name; or `{"name": "leaky_relu", "slope": 0.2}`.
         initializer: Of the weights, by name; auto fits the activation.
         batch_norm: Batch normalization in each hidden layer: True, False, before or after the activation.
@@ -31,6 +32,7 @@ class MLPClassifier(ClassifierMixin, InMemory):
         l2: L2 penalty on the weights, 0 or more.
         loss: auto, or a Keras loss by name.
         optimizer: A name, or `{"name": "adam", "learning_rate": 0.01}`.
+        learning_rate: Of the optimizer, above 0; None takes the optimizer's own.
         schedule: Of the learning rate: constant, cosine, one_cycle, exponential, reduce_on_plateau; None for none.
         epochs: Passes over the rows at most, 1 or more.
         batch_size: Rows of one step, 1 or more.
@@ -61,11 +63,12 @@ class MLPClassifier(ClassifierMixin, InMemory):
         model_: The Keras model.
     """
 
+    @told_names
     def __init__(
         self,
         *,
         preset: str | Path = "slides",
-        hidden: Sequence[int] | Mapping[str, int] | None = None,
+        hidden: int | Sequence[int] | Mapping[str, int] | None = None,
         activation: str | Mapping[str, Any] | None = None,
         initializer: str | None = None,
         batch_norm: bool | str | None = None,
@@ -73,6 +76,7 @@ class MLPClassifier(ClassifierMixin, InMemory):
         l2: float | None = None,
         loss: str | None = None,
         optimizer: str | Mapping[str, Any] | None = None,
+        learning_rate: float | None = None,
         schedule: str | Mapping[str, Any] | None = "preset",
         epochs: int | None = None,
         batch_size: int | None = None,
@@ -95,6 +99,7 @@ class MLPClassifier(ClassifierMixin, InMemory):
         self.l2 = l2
         self.loss = loss
         self.optimizer = optimizer
+        self.learning_rate = learning_rate
         self.schedule = schedule
         self.epochs = epochs
         self.batch_size = batch_size
@@ -114,13 +119,15 @@ class MLPClassifier(ClassifierMixin, InMemory):
         tags.classifier_tags.multi_label = True
         return tags
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, *, validation_data: Any = None) -> Self:
         """Trains a network.
 
         Args:
-            X: (rows, columns): a data frame with numbers, words, dates and gaps; or an array of numbers and NaN.
+            X: (rows, columns): a data frame with numbers, words, dates and gaps; or an array of numbers and NaN, or a
+                sparse matrix, which is made dense.
             y: (rows,) labels: text, whole numbers or booleans; or (rows, labels) of 0 and 1.
             sample_weight: (rows,) weights of 0 or more; rows of weight 0 are left out.
+            validation_data: (X, y) or (X, y, sample_weight) to choose the best epoch by, instead of a share held out.
 
         Returns:
             Itself.
@@ -128,7 +135,7 @@ class MLPClassifier(ClassifierMixin, InMemory):
         Raises:
             UserError: An argument or the data is wrong; scikit-learn's own checks raise plain ValueError.
         """
-        return self._fit(X, y, sample_weight)
+        return self._fit(X, y, sample_weight, validation_data)
 
     def predict(self, X: Any) -> np.ndarray:
         """The labels of new rows: (rows,), or (rows, labels) of 0 and 1.
@@ -153,6 +160,35 @@ class MLPClassifier(ClassifierMixin, InMemory):
         if self._multilabel or outputs.shape[1] > 1:
             return outputs
         return np.concatenate([1 - outputs, outputs], axis=1)
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Log-odds of the second class: (rows,); of each label: (rows, labels); log-probabilities: (rows, classes).
+
+        Args:
+            X: The columns of `fit`.
+        """
+        chance = self._outputs(X).astype(np.float64)
+        smallest = np.finfo(np.float32).tiny
+        if chance.shape[1] > 1 and not self._multilabel:
+            logs: np.ndarray = np.log(np.maximum(chance, smallest))
+            return logs
+        odds: np.ndarray = np.log(np.maximum(chance, smallest)) - np.log(np.maximum(1 - chance, smallest))
+        return odds if self._multilabel else odds[:, 0]
+
+    def _known_values(self, y: Any, learned: Learned) -> np.ndarray:
+        if not learned.classes:
+            return super()._known_values(y, learned)
+        labels = column_or_1d(check_array(y, ensure_2d=False, dtype=None, input_name="y", estimator=self), warn=True)
+        strange = sorted({str(label) for label in labels.tolist()} - {str(label) for label in self.classes_.tolist()})
+        if strange:
+            raise UserError(
+                "a class that no row of training has",
+                place=f"{type(self).__name__}: validation_data",
+                found=strange[0],
+                allowed=self.classes_.tolist(),
+            )
+        numbers: np.ndarray = np.searchsorted(self.classes_, labels)[:, None]
+        return numbers
 
     def _targets(self, y: Any) -> Learned:
         missing = _missing(y)

@@ -11,6 +11,7 @@ from sklearn.base import MultiOutputMixin, RegressorMixin
 from sklearn.utils import check_array
 
 from mlp_toolkit.data.columns import parsing
+from mlp_toolkit.estimators.arguments import told_names
 from mlp_toolkit.estimators.base import InMemory, Learned
 
 
@@ -22,7 +23,7 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, InMemory):
 
     Args:
         preset: slides, strong, deep, or a YAML file with a preset of your own.
-        hidden: Neurons of each hidden layer, `[64, 64]`, or `{"layers": 2, "neurons": 64}`.
+        hidden: Neurons of each hidden layer, `[64, 64]`; 64 for one layer; or `{"layers": 2, "neurons": 64}`.
         activation: Of the hidden layers, by name; or `{"name": "leaky_relu", "slope": 0.2}`.
         initializer: Of the weights, by name; auto fits the activation.
         batch_norm: Batch normalization in each hidden layer: True, False, before or after the activation.
@@ -31,6 +32,7 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, InMemory):
         output: auto, linear, positive, or `bounded(LOW, HIGH)`.
         loss: auto, mse, mae, huber, or another Keras loss by name.
         optimizer: A name, or `{"name": "adam", "learning_rate": 0.01}`.
+        learning_rate: Of the optimizer, above 0; None takes the optimizer's own.
         schedule: Of the learning rate: constant, cosine, one_cycle, exponential, reduce_on_plateau; None for none.
         epochs: Passes over the rows at most, 1 or more.
         batch_size: Rows of one step, 1 or more.
@@ -57,11 +59,12 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, InMemory):
         model_: The Keras model.
     """
 
+    @told_names
     def __init__(
         self,
         *,
         preset: str | Path = "slides",
-        hidden: Sequence[int] | Mapping[str, int] | None = None,
+        hidden: int | Sequence[int] | Mapping[str, int] | None = None,
         activation: str | Mapping[str, Any] | None = None,
         initializer: str | None = None,
         batch_norm: bool | str | None = None,
@@ -70,6 +73,7 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, InMemory):
         output: str | None = None,
         loss: str | None = None,
         optimizer: str | Mapping[str, Any] | None = None,
+        learning_rate: float | None = None,
         schedule: str | Mapping[str, Any] | None = "preset",
         epochs: int | None = None,
         batch_size: int | None = None,
@@ -91,6 +95,7 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, InMemory):
         self.output = output
         self.loss = loss
         self.optimizer = optimizer
+        self.learning_rate = learning_rate
         self.schedule = schedule
         self.epochs = epochs
         self.batch_size = batch_size
@@ -102,13 +107,15 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, InMemory):
         self.random_state = random_state
         self.verbose = verbose
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, *, validation_data: Any = None) -> Self:
         """Trains a network.
 
         Args:
-            X: (rows, columns): a data frame with numbers, words, dates and gaps; or an array of numbers and NaN.
+            X: (rows, columns): a data frame with numbers, words, dates and gaps; or an array of numbers and NaN, or a
+                sparse matrix, which is made dense.
             y: (rows,) or (rows, outputs) numbers.
             sample_weight: (rows,) weights of 0 or more; rows of weight 0 are left out.
+            validation_data: (X, y) or (X, y, sample_weight) to choose the best epoch by, instead of a share held out.
 
         Returns:
             Itself.
@@ -116,7 +123,7 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, InMemory):
         Raises:
             UserError: An argument or the data is wrong; scikit-learn's own checks raise plain ValueError.
         """
-        return self._fit(X, y, sample_weight)
+        return self._fit(X, y, sample_weight, validation_data)
 
     def predict(self, X: Any) -> np.ndarray:
         """The numbers for new rows, in the shape that y had in `fit`.

@@ -6,6 +6,7 @@ import itertools
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any, get_args
 
 from pydantic import ValidationError
@@ -34,7 +35,7 @@ def build_mlp(
     *,
     n_features: int,
     n_outputs: int = 1,
-    hidden: Sequence[int] | Mapping[str, int] | None = None,
+    hidden: int | Sequence[int] | Mapping[str, int] | None = None,
     activation: Any = None,
     initializer: Any = None,
     batch_norm: bool | str | None = None,
@@ -43,6 +44,7 @@ def build_mlp(
     output: str = "auto",
     loss: Any = None,
     optimizer: Any = None,
+    learning_rate: float | None = None,
     metrics: Sequence[Any] | None = None,
     preset: str = "slides",
     precision: str = "float32",
@@ -58,7 +60,7 @@ def build_mlp(
         n_features: Input neurons: numbers a row has, 1 or more.
         n_outputs: Output neurons: prediction dimensions, labels or classes; 1 for binary.
         hidden: Neurons of each hidden layer, or `{"layers": 2, "neurons": 64}`. `[100, 50]` is two hidden layers and
-            the output layer; `[]` is the output layer alone, a linear model.
+            the output layer; 64 is one layer of 64; `[]` is the output layer alone, a linear model.
         activation: Hidden activation: a name, `{"name": "leaky_relu", "slope": 0.1}`, or a Keras layer or function.
         initializer: A name or a Keras initializer; None or "auto" takes the one that fits the activation.
         batch_norm: BatchNormalization of each hidden layer: before (or True) its activation, or after it.
@@ -68,6 +70,7 @@ def build_mlp(
             where LOW = -HIGH). Classification has its table's activation.
         loss: A name, an alias such as "mse", or a Keras loss.
         optimizer: A name, a mapping such as `{"name": "adam", "learning_rate": 0.01}`, or a Keras optimizer.
+        learning_rate: Of the optimizer, above 0; None takes the optimizer's own.
         metrics: Keras metrics; None compiles the task's usual ones.
         preset: slides, strong or deep.
         precision: float32, mixed_bfloat16 or mixed_float16; the output stays float32.
@@ -101,7 +104,7 @@ def build_mlp(
     inputs = keras.Input((n_features,), name="features")
     outputs = layers.output(layers.hidden(inputs), task, n_outputs)
     model: Network = keras.Model(inputs, outputs, name=name)
-    updates = make_optimizer(optimizer if optimizer is not None else preset_optimizer(preset))
+    updates = make_optimizer(_optimizer_with(learning_rate, optimizer, preset))
     if precision == "mixed_float16" and not isinstance(updates, keras.optimizers.LossScaleOptimizer):
         updates = keras.optimizers.LossScaleOptimizer(updates)  # small gradients would be 0 in float16
     model.compile(
@@ -112,6 +115,19 @@ def build_mlp(
     )
     model.optimizer.build(model.trainable_variables)
     return model
+
+
+def _optimizer_with(learning_rate: float | None, optimizer: Any, preset: str) -> Any:
+    """The optimizer given, or the preset's, with the learning rate that has an argument of its own."""
+    chosen = preset_optimizer(preset) if optimizer is None else optimizer
+    if learning_rate is None:
+        return chosen
+    place, chosen = "build_mlp: learning_rate", {"name": chosen} if isinstance(chosen, str) else chosen
+    if not isinstance(chosen, Mapping):
+        raise UserError("the optimizer is a Keras object, which has its own learning rate", place=place)
+    if optimizer is chosen and "learning_rate" in chosen:
+        raise UserError("the optimizer has a learning rate, too: give one of both", place=place, found=learning_rate)
+    return {**chosen, "learning_rate": learning_rate}
 
 
 def _check_task(task: str, n_outputs: int, preset: str, output: str) -> None:
@@ -162,6 +178,8 @@ def _model_spec(task: str, preset: str, given: Mapping[str, Any]) -> spec.Model:
         if isinstance(value, Mapping):
             usual = values[key] if key == "hidden" and isinstance(values[key], Mapping) else {}
             values[key] = {**usual, **value}
+        elif key == "hidden" and isinstance(value, Integral):
+            values[key] = plain(value)
         elif key == "hidden" and isinstance(value, Sequence) and not isinstance(value, str):
             values[key] = [plain(units) for units in value]
         elif value is not None and not is_keras_object(value):

@@ -49,13 +49,13 @@ EXPECTED_TO_FAIL = {
         "scaled by the rows, whatever their weight. It holds in expectation only, as for every network trained in "
         "small steps. Weight 0 does equal leaving the row out."
     ),
+    "check_sample_weight_equivalence_on_sparse_data": "As on dense data.",
 }
 # Every check that skips itself, and why.
 SKIPPED = {
     "check_array_api_input": (
         "For estimators that compute on arrays of other libraries; asks for the environment variable SCIPY_ARRAY_API."
     ),
-    "check_classifiers_multilabel_output_format_decision_function": "There is no `decision_function`.",
 }
 
 
@@ -486,7 +486,7 @@ def test_a_prediction_does_not_depend_on_the_rows_that_it_comes_with(people, fit
 WRONG = [
     ({"epochs": 0}, "MLPClassifier: epochs: train.epochs has a wrong value"),
     ({"epochs": "many"}, "MLPClassifier: epochs: "),
-    ({"hidden": 100}, "a list of neurons"),
+    ({"hidden": "100"}, "a list of neurons"),
     ({"activation": "rellu"}, "did you mean 'relu'"),
     ({"optimizer": {"name": "adam", "learning_rte": 0.1}}, "did you mean 'learning_rate'"),
     ({"loss": "mse", "preset": "storng"}, "did you mean 'strong'"),

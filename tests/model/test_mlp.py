@@ -369,7 +369,7 @@ def test_numpys_whole_numbers_count_as_whole_numbers() -> None:
         ({"optimizer": 3}, ["optimizer"]),
         ({"hidden": {"layers": 2, "units": 4}}, ["units", "layers, neurons"]),
         ({"hidden": [0]}, ["hidden", "greater than or equal to 1"]),
-        ({"hidden": 64}, ["hidden", "a list of neurons"]),
+        ({"hidden": "64"}, ["hidden", "a list of neurons"]),
         ({"hidden": [8.5]}, ["hidden", "8.5"]),
         ({"dropout": 1.0}, ["dropout", "less than 1"]),
         ({"l2": -0.1}, ["l2"]),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -42,10 +42,16 @@ class Activation(Part):
         return self
 
 
+def one_layer(value: Any) -> Any:
+    """`hidden: 64` is short for `hidden: [64]`."""
+    return [value] if isinstance(value, int) and not isinstance(value, bool) else value
+
+
 Hidden = Annotated[
     Annotated[Annotated[list[Annotated[int, Field(ge=1, le=65536)]], Field(max_length=100)], Tag("list")]
     | Annotated[Layers, Tag("mapping")],
-    one_of("a list of neurons, or {layers: …, neurons: …}"),
+    one_of("neurons of one layer, a list of neurons, or {layers: …, neurons: …}"),
+    BeforeValidator(one_layer),
 ]
 
 
