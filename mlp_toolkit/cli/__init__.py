@@ -8,4 +8,5 @@ recipe_commands: `run`, `validate`, `show`, `init`, `recipes`.
 model_commands: `evaluate`, `predict`, `inspect`, `report`.
 picture_commands: `lr-find`, `plot-history`, `plot-activations`.
 draft: `init`: a data file becomes a commented recipe.
+column_notes: what that says of each column.
 """

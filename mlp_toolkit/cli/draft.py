@@ -5,24 +5,39 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from mlp_toolkit.cli.column_notes import describe, is_code
 from mlp_toolkit.cli.options import named_columns
 from mlp_toolkit.data.columns import parsing
 from mlp_toolkit.data.columns.kinds import Kinds, infer_kinds
 from mlp_toolkit.data.images import image_files
 from mlp_toolkit.data.reading import tables
 from mlp_toolkit.data.targets import complete
-from mlp_toolkit.errors import UserError, shorten
+from mlp_toolkit.errors import UserError, listing, shorten
 from mlp_toolkit.files import reading
-from mlp_toolkit.recipe import catalog
+from mlp_toolkit.recipe import catalog, resolving
 from mlp_toolkit.recipe.known_names import KINDS
+from mlp_toolkit.recipe.yaml_text import inline
 
 if TYPE_CHECKING:
     import pandas as pd
 
-# Whole numbers with at most so many different values are read as classes.
-MOST_CLASSES = 10
+# Whole numbers with at most so many different values are read as classes. So are more, if they run from 0 or 1 without a
+# gap and none is far rarer than another, as numbered letters do and counts of things do not.
+MOST_CLASSES, MOST_COUNTED_CLASSES, RAREST_CLASS = 10, 50, 0.1
+# What stands in a draft for those who want to change it; the values are the preset's.
+USUAL = {
+    "data": {"split": ""},
+    "model": {"hidden": "", "dropout": "share of neurons left out in each step", "output": ""},
+    "train": {
+        "optimizer": "",
+        "epochs": "at most",
+        "batch_size": "rows a step",
+        "early_stopping": "",
+        "class_weight": "balanced where a class is rare",
+    },
+}
 IMAGES = "  # images: {size: [32, 32], color: rgb}   # auto: own size up to 64 x 64, else 32 x 32; rgb if coloured\n"
 AUGMENTATION = """\
   # Training images changed at random help against too few of them; flip only what means the same in a mirror:
@@ -61,11 +76,28 @@ def draft(source: str, targets: Sequence[str], task: str | None, folder: Path) -
         notes.append(f"task: {task}, since {why}; say --task for another")
     kinds = infer_kinds(image_files.rooted(frame.drop(columns=names), table.folder, {}))
     notes += kinds.notes
+    features, codes = _features(frame, kinds)
+    notes += codes
     named = Path(source).resolve() if Path(source).is_dir() else Path(source)
     stem = source if bundled else named.name.split(".")[0]
     where = f"dataset: {source}" if bundled else f"path: {_key(os.path.relpath(source, folder))}"
     target = _key(names[0]) if len(names) == 1 else "[" + ", ".join(map(_key, names)) + "]"
-    return _text(task=task, name=stem, where=where, target=target, kinds=kinds, notes=notes, rows=len(frame)), notes
+    heading = _heading(kinds, [*notes], len(frame))
+    return heading + _text(task=task, name=stem, where=where, target=target, kinds=kinds, features=features), notes
+
+
+def _features(frame: pd.DataFrame, kinds: Kinds) -> tuple[list[str], list[str]]:
+    """A line of the draft for each column, and notes on those that are proposed as codes."""
+    lines, codes = [], []
+    for name, inferred in kinds.by_column.items():
+        code = inferred == "numeric" and is_code(frame[name], name)
+        kind = "categorical" if code else inferred
+        codes += [name] if code else []
+        lines.append((f"    {_key(name)}: {_key(kind)}", describe(frame[name], name, kind, code=code)))
+    width = min(48, max((len(line) for line, _ in lines), default=0))
+    features = [f"{line:<{width}}  # {shorten(said, 110)}" if said else line for line, said in lines]
+    listed = listing(map(repr, codes))
+    return features, [f"{listed}: whole numbers that are codes by their names, so categorical"] if codes else []
 
 
 def _infer_task(frame: pd.DataFrame, names: Sequence[str]) -> tuple[str, str]:
@@ -87,21 +119,33 @@ def _infer_task(frame: pd.DataFrame, names: Sequence[str]) -> tuple[str, str]:
         return ("binary" if count <= 2 else "multiclass"), f"the target holds {count} labels"
     if len(values) <= 2:
         return "binary", "the target holds two values"
-    if len(values) <= MOST_CLASSES and all(value.is_integer() for value in values):
+    whole = all(value.is_integer() for value in values)
+    if whole and (len(values) <= MOST_CLASSES or _counted(frame[names[0]], values)):
         return "multiclass", f"the target holds {len(values)} whole numbers (if they are a quantity: --task regression)"
     return "regression", f"the target holds {len(values):,} different numbers"
 
 
-def _text(*, task: str, name: str, where: str, target: str, kinds: Kinds, notes: Sequence[str], rows: int) -> str:
+def _counted(column: pd.Series[Any], values: set[float]) -> bool:
+    """Whether whole numbers count classes: from 0 or 1 on without a gap, none far rarer than another."""
+    if len(values) > MOST_COUNTED_CLASSES or min(values) not in (0, 1) or max(values) - min(values) != len(values) - 1:
+        return False
+    rows = column.value_counts()
+    return bool(rows.min() >= max(5, RAREST_CLASS * rows.max()))
+
+
+def _heading(kinds: Kinds, notes: Sequence[str], rows: int) -> str:
     ignored = kinds.of("ignore")
-    listed = [f"    {_key(column)}: {_key(kind)}" for column, kind in kinds.by_column.items()]
     counted = ", ".join(f"{len(found)} {k}" for k in KINDS if k != "ignore" and (found := kinds.of(k)))
     remarks = "".join(f"# {shorten(note, 110)}\n" for note in notes)
-    output = "  # output: positive         # where targets cannot be negative; or bounded(LOW, HIGH)\n"
-    weights = "  # class_weight: balanced   # where a class is rare\n"
     return f"""\
 # {rows:,} rows; {counted or "no"} features{f", {len(ignored)} ignored" if ignored else ""}.
 {remarks}# Check it: mlp-toolkit validate FILE.   Every value: mlp-toolkit show FILE.   Go: mlp-toolkit run FILE
+"""
+
+
+def _text(*, task: str, name: str, where: str, target: str, kinds: Kinds, features: Sequence[str]) -> str:
+    usual = {section: _usual(task, section) for section in USUAL}
+    return f"""\
 task: {task}
 name: {_key(name)}
 preset: slides              # the tables as taught; strong for the best settings we know
@@ -110,16 +154,34 @@ data:
   {where}
   target: {target}
   features:                 # numeric | categorical | date(FORMAT) | image | ignore
-{chr(10).join(listed)}
-{IMAGES if kinds.of("image") else ""}  split: {{validation: 0.15, test: 0.2}}
+{chr(10).join(features)}
+{IMAGES if kinds.of("image") else ""}{usual["data"]}
+# Below stands what the preset decides. Take away a # to decide it yourself.
 model:
-  hidden: {{layers: 2, neurons: 64}}
-{output if task == "regression" else ""}train:
-  optimizer: {{name: adam, learning_rate: 0.001}}
-  epochs: 100
-  batch_size: 32
-  early_stopping: {{patience: 10}}
-{weights if task in ("binary", "multiclass") else ""}{AUGMENTATION if kinds.of("image") else ""}"""
+{usual["model"]}train:
+{usual["train"]}{AUGMENTATION if kinds.of("image") else ""}"""
+
+
+def _usual(task: str, section: str) -> str:
+    """The preset's values of a section, each as a comment."""
+    target = ["y", "z"] if task == "multilabel" else "y"
+    values = resolving.load_recipe({"task": task, "data": {"path": "rows.csv", "target": target}}).values[section]
+    lines = []
+    for key, says in USUAL[section].items():
+        if key == "output" and task == "regression":
+            lines.append("  # output: positive         # where targets cannot be negative; or bounded(LOW, HIGH)\n")
+        elif key != "output" and not (key == "class_weight" and task == "regression"):
+            line = f"  # {key}: {_flow(values[key])}"
+            lines.append(f"{line:<28} # {says}\n" if says else f"{line}\n")
+    return "".join(lines)
+
+
+def _flow(value: Any) -> str:
+    """A value as YAML on one line; a mapping's name comes first."""
+    if not isinstance(value, dict):
+        return inline(value)
+    keys = sorted(value, key="name".__ne__)
+    return "{" + ", ".join(f"{key}: {inline(value[key])}" for key in keys) + "}"
 
 
 def _key(text: str) -> str:

@@ -91,7 +91,7 @@ def check_columns(frame: pd.DataFrame, wanted: Sequence[str], what: str) -> None
     if absent:
         near = nearest(absent[0], frame.columns)
         raise UserError(
-            f"{what} {listing(map(repr, absent))} not in the data",
+            f"{what} {listing(map(repr, absent))} {'is' if len(absent) == 1 else 'are'} not in the data",
             allowed=[str(name) for name in frame.columns],
             remedy=f"Did you mean {shorten(near)!r}?" if near else None,
         )

@@ -240,7 +240,7 @@ def test_columns_of_the_data_are_kept_beside_the_predictions(call, runs, folder,
     for wrong in ("nobody", "city,nobody"):
         code, _, err = call(*arguments[:-1], tmp_path / "none.csv", "--keep", wrong)
         assert code == 2
-        assert "--keep: 'nobody' not in the data" in err
+        assert "--keep: 'nobody' is not in the data" in err
     people.assign(label=1).to_csv(tmp_path / "clash.csv", index=False)
     code, _, err = call("predict", run, tmp_path / "clash.csv", "-O", tmp_path / "none.csv", "--keep", "label")
     assert code == 2
