@@ -23,8 +23,8 @@ from mlp_toolkit.recipe.yaml_text import inline
 if TYPE_CHECKING:
     import pandas as pd
 
-# Whole numbers with at most so many different values are read as classes. So are more, if they run from 0 or 1 without a
-# gap and none is far rarer than another, as numbered letters do and counts of things do not.
+# Whole numbers with at most so many different values are read as classes. So are more, if they run from 0 or 1 without
+# a gap and none is far rarer than another, as numbered letters do and counts of things do not.
 MOST_CLASSES, MOST_COUNTED_CLASSES, RAREST_CLASS = 10, 50, 0.1
 # What stands in a draft for those who want to change it; the values are the preset's.
 USUAL = {

@@ -44,10 +44,13 @@ def named_columns(texts: Sequence[str], frame: pd.DataFrame, what: str) -> list[
 
 def early_check(recipe_file: str, override: list[str] | None) -> tuple[Resolved, list[str]]:
     """Finds what is wrong without importing TensorFlow, which takes seconds."""
+    from mlp_toolkit.data.reading.first_rows import check_first_rows
     from mlp_toolkit.data.roles import check_header
     from mlp_toolkit.storage.untrusted.limits import existing
 
     resolved = resolving.load_recipe(recipe_file, override_pairs(override))
     if resolved.spec.model.warm_start:
         existing(resolved.spec.model.warm_start.from_)
-    return resolved, check_header(resolved.spec, recipe_file)
+    columns = check_header(resolved.spec, recipe_file)
+    check_first_rows(resolved.spec, recipe_file)
+    return resolved, columns
