@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mlp_toolkit.data.columns import parsing
+from mlp_toolkit.data.columns.numeric import gaps_of
 from mlp_toolkit.errors import shorten
 
 if TYPE_CHECKING:
@@ -39,8 +41,9 @@ def describe(column: pd.Series[Any], name: str, kind: str, *, code: bool = False
         return ""
     missing = 1 - float(parsing.present(column).mean()) if len(column) else 0.0
     gaps = f"; {_percent(missing)} missing" if missing else ""
-    if kind == "numeric":
-        return f"{_numbers(column, name)}{gaps}{_hint(column, name)}"
+    if kind == "numeric" or kind.startswith("numeric("):
+        values = _known(column, name, gaps_of(kind))
+        return f"{_numbers(values)}{gaps}{_hint(values, name)}"
     texts = [text for text in parsing.distinct_texts(column)[1] if text]
     different = list(dict.fromkeys(texts))
     examples = ", ".join(shorten(text, 20) for text in different[:3])
@@ -49,8 +52,7 @@ def describe(column: pd.Series[Any], name: str, kind: str, *, code: bool = False
     return f"{len(different):,} values: {examples}{more}{gaps}{codes}"
 
 
-def _numbers(column: pd.Series[Any], name: str) -> str:
-    values = _known(column, name)
+def _numbers(values: np.ndarray) -> str:
     if not len(values):
         return "no values"
     different = len(np.unique(values))
@@ -61,9 +63,8 @@ def _numbers(column: pd.Series[Any], name: str) -> str:
     return f"{different:,} {'whole ' if whole else ''}numbers, {low} to {high}"
 
 
-def _hint(column: pd.Series[Any], name: str) -> str:
+def _hint(values: np.ndarray, name: str) -> str:
     """What to look at in a numeric column."""
-    values = _known(column, name)
     different = np.unique(values)
     whole = bool(len(values)) and bool((values == np.rint(values)).all())
     if whole and len(different) > 0.9 * len(values) > 45 and ID_NAME.search(_spaced(name)):
@@ -78,9 +79,10 @@ def _hint(column: pd.Series[Any], name: str) -> str:
     return ""
 
 
-def _known(column: pd.Series[Any], name: str) -> np.ndarray:
-    values = parsing.to_numbers(column, name)
-    return values[np.isfinite(values)]
+def _known(column: pd.Series[Any], name: str, gaps: Sequence[str] = ()) -> np.ndarray:
+    values = parsing.to_numbers(column, name, gaps)
+    known: np.ndarray = values[np.isfinite(values)]
+    return known
 
 
 def _spaced(name: str) -> str:

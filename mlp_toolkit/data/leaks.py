@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from mlp_toolkit.data.columns import parsing
 from mlp_toolkit.data.columns.kinds import Kinds
+from mlp_toolkit.data.columns.numeric import gaps_of
 from mlp_toolkit.errors import listing
 
 if TYPE_CHECKING:
@@ -42,7 +44,8 @@ def leaks_found(frame: pd.DataFrame, kinds: Kinds, values: np.ndarray, task: str
     told: dict[tuple[str, str], list[str]] = {}
     step = -(-len(frame) // FIRST_LOOK)  # spread over all rows: files are often sorted by the target
     for name in (*numeric, *others):
-        read = _read_number if name in numeric else _read_words
+        gaps = gaps_of(kinds.by_column[name])
+        read = partial(_read_number, gaps=gaps) if name in numeric else _read_words
         some = read(frame[name].iloc[::step])
         for target, own in zip(targets, values.T, strict=True):
             how = _way(some, own[::step], task, chance)
@@ -67,8 +70,8 @@ class _Column(NamedTuple):
     codes: np.ndarray  # a number for each value, -1 where missing
 
 
-def _read_number(column: pd.Series[Any]) -> _Column:
-    numbers = parsing.to_numbers(column, str(column.name))
+def _read_number(column: pd.Series[Any], gaps: tuple[str, ...]) -> _Column:
+    numbers = parsing.to_numbers(column, str(column.name), gaps)
     _, codes = np.unique(numbers, return_inverse=True, equal_nan=True)
     return _Column(numbers, np.where(np.isnan(numbers), -1, codes))
 

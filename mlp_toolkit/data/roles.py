@@ -125,7 +125,7 @@ def column_kinds(recipe: Recipe, frame: pd.DataFrame) -> Kinds:
         given = data.features
     kinds = infer_kinds(frame[columns], given)
     for name in kinds.of("numeric"):
-        parsing.check_size(parsing.to_numbers(frame[name], name), name, frame.index)
+        parsing.check_size(kinds.numbers(frame, name), name, frame.index)
     return kinds
 
 

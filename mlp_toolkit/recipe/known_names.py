@@ -112,7 +112,9 @@ def known_kind(text: str) -> str:
     """A kind of column."""
     if text in KINDS or re.fullmatch(r"date\((?:%[YmdHMS]|[-/.: T])+\)", text):
         return text
-    raise refuse("unknown kind of column", allowed=[*KINDS, "date(%d/%m/%Y)"])
+    if re.fullmatch(r"numeric\([^(),]*[^(),\s][^(),]*(?:,[^(),]*[^(),\s][^(),]*)*\)", text):  # words for missing values
+        return text
+    raise refuse("unknown kind of column", allowed=[*KINDS, "date(%d/%m/%Y)", "numeric(WORD, …)"])
 
 
 def known_preset(name: str) -> str:

@@ -28,22 +28,13 @@ TEXTS_COUNTED = 200_000
 UNSEEN_SHARE, UNSEEN_FROM, UNSEEN_LOOKED_AT = 0.1, 3, 10_000
 
 
-# So many words among numbers are told by name: they may stand for missing values.
-FEW_ODD = 5
-
-
 def recognise_texts(texts: Texts) -> Found:
     """Any texts; those with too many different values are ignored."""
     rules = catalog.config("features")
-    values, odd, note = len(texts.counts), texts.odd, _nearly_numbers(list(texts.counts))
-    few = f"all but {listing(map(repr, odd))} are numbers"
-    if 0 < len(odd) <= FEW_ODD and sum(texts.counts[value] for value in odd) <= 0.1 * texts.known and values > 10:
-        note = f"categorical because of {listing(map(repr, odd))}; if that stands for a missing value, leave it empty"
-    elif note:
-        few = note
+    values, note = len(texts.counts), _nearly_numbers(list(texts.counts))
     if values > max(rules["text"]["share_of_rows"] * texts.rows, rules["text"]["more_than"]):
         ignored = f"ignored: text or an identifier, {values:,} different values in {texts.rows:,} rows"
-        return Found("ignore", f"{ignored}; {few}" if note else ignored)
+        return Found("ignore", f"{ignored}; {note}" if note else ignored)
     if values > rules["categories_at_most"] and not note:
         note = f"{values:,} categories; the {rules['categories_at_most']:,} most frequent have columns of their own"
     return Found("categorical", note)

@@ -50,6 +50,10 @@ class Kinds:
     by_column: dict[str, str]
     notes: list[str] = field(default_factory=list)
 
+    def numbers(self, frame: pd.DataFrame, name: str) -> np.ndarray:
+        """A numeric column as float64, NaN where missing."""
+        return parsing.to_numbers(frame[name], name, numeric.gaps_of(self.by_column[name]))
+
     def of(self, kind: str) -> list[str]:
         """The columns of a kind, in the table's order."""
         return [name for name, own in self.by_column.items() if own == kind or own.startswith(f"{kind}(")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
@@ -20,15 +21,42 @@ if TYPE_CHECKING:
     from mlp_toolkit.data.columns.part import Table
 
 
+# So few different words in so small a share of the rows, among more than so many different numbers, stand for missing
+# values: with a column for each number nothing would be learnt.
+MOST_WORDS, MOST_WORD_ROWS, MOST_NUMBERS_OF_CODES = 5, 0.1, 10
+
+
 def recognise_texts(texts: Texts) -> Found | None:
-    """Texts that all are numbers, or all words for true and false."""
+    """Texts that all are numbers but for a few words, or all words for true and false."""
     words = catalog.config("features")["boolean_words"]
     if all(value in words for value in texts.counts):
         return Found("numeric", "true and false become 1 and 0")
     if texts.odd:
-        return None
+        return _few_words(texts)
     found = recognise_numbers(parsing.to_numbers(texts.column, texts.name), texts.name)
     return found._replace(note=_other_writings(list(texts.counts))) if found.kind == "numeric" else found
+
+
+def _few_words(texts: Texts) -> Found | None:
+    """Numbers with so few words among them that those can only stand for missing values."""
+    rows = {word: texts.counts[word] for word in texts.odd}
+    numbers = len(texts.counts) - len(rows)
+    if len(rows) > MOST_WORDS or numbers <= MOST_NUMBERS_OF_CODES or sum(rows.values()) > MOST_WORD_ROWS * texts.known:
+        return None
+    kind = f"numeric({', '.join(rows)})"
+    if gaps_of(kind) != tuple(rows):  # a word with a comma or a bracket in it cannot be listed
+        return None
+    found = recognise_numbers(parsing.to_numbers(texts.column, texts.name, tuple(rows)), texts.name)
+    if found.kind != "numeric":
+        return found
+    listed = listing(f"{word!r} ({count:,} {'row' if count == 1 else 'rows'})" for word, count in rows.items())
+    return Found(kind, f"numbers; {listed} taken for missing, as features: {{{texts.name}: {kind}}} says")
+
+
+def gaps_of(kind: str) -> tuple[str, ...]:
+    """The words that stand for missing values in a column of the kind `numeric(WORD, …)`."""
+    listed = re.fullmatch(r"numeric\((.*)\)", kind, re.DOTALL)
+    return tuple(word.strip() for word in listed[1].split(",")) if listed else ()
 
 
 def _other_writings(values: list[str]) -> str | None:
@@ -55,9 +83,10 @@ def recognise_numbers(values: np.ndarray, name: str) -> Found:
 
 @dataclass(frozen=True)
 class Numeric(Part):
-    """Numeric columns, by name."""
+    """Numeric columns, by name; for some of them, words that stand for missing values."""
 
     columns: tuple[str, ...]
+    gaps: tuple[tuple[str, tuple[str, ...]], ...] = ()
     kind: ClassVar[str] = "numeric"
     # Of numbers such as times in seconds, which are large and differ little, float32 would keep no difference.
     dtype: ClassVar[str] = "float64"
@@ -74,7 +103,8 @@ class Numeric(Part):
 
     def raw_numbers(self, frame: pd.DataFrame) -> Iterable[np.ndarray]:
         """The columns as they are."""
-        return (parsing.to_numbers(frame[name], name) for name in self.columns)
+        gaps = dict(self.gaps)
+        return (parsing.to_numbers(frame[name], name, gaps.get(name, ())) for name in self.columns)
 
     def model_inputs(self, table: Table) -> dict[str, np.ndarray]:
         """(rows, 1) float64 by column name."""
@@ -82,13 +112,14 @@ class Numeric(Part):
         return {name: values[:, None] for name, values in columns}
 
     def _checked(self, table: Table) -> list[np.ndarray]:
+        gaps = dict(self.gaps)
         if len(table[self.columns[0]]) <= FEW_ROWS:  # then one look at all is faster than one at each
-            matrix = np.array([parsing.to_numbers(table[name], name) for name in self.columns])
+            matrix = np.array([parsing.to_numbers(table[name], name, gaps.get(name, ())) for name in self.columns])
             if not (np.abs(matrix) > parsing.LARGEST).any():
                 return list(matrix)
         columns = []
         for name in self.columns:
-            values = parsing.to_numbers(table[name], name)
+            values = parsing.to_numbers(table[name], name, gaps.get(name, ()))
             parsing.check_size(values, name, None if isinstance(table, Mapping) else table.index)
             columns.append(values)
         return columns
@@ -96,4 +127,4 @@ class Numeric(Part):
 
 def begin(kinds: Mapping[str, str]) -> Numeric:
     """The part to be fitted, of columns by name and kind."""
-    return Numeric(tuple(kinds))
+    return Numeric(tuple(kinds), tuple((name, gaps) for name, kind in kinds.items() if (gaps := gaps_of(kind))))

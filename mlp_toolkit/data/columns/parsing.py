@@ -171,8 +171,13 @@ def parse_numbers(texts: Sequence[str]) -> list[float | None]:
     return [to_number(text) for text in texts]
 
 
-def to_numbers(column: Column, name: str) -> np.ndarray:
+def to_numbers(column: Column, name: str, gaps: Sequence[str] = ()) -> np.ndarray:
     """A column as float64, NaN where missing.
+
+    Args:
+        column: Numbers, or texts that stand for numbers.
+        name: What it is called, for messages.
+        gaps: Words that stand for missing values in this column, beside those that do everywhere.
 
     Raises:
         UserError: A value is not a number; the row is named by its label in the column's index.
@@ -185,7 +190,7 @@ def to_numbers(column: Column, name: str) -> np.ndarray:
         return column.to_numpy(np.float64, na_value=np.nan)
     rules = catalog.config("features")
     words: dict[str, float] = dict.fromkeys(rules["missing_values"], np.nan)
-    words.update(dict.fromkeys(rules["missing_numbers"], np.nan))
+    words.update(dict.fromkeys([*rules["missing_numbers"], *gaps], np.nan))
     words.update({word: float(value) for word, value in rules["boolean_words"].items()})
     codes, texts = distinct(column)
     numbers = parse_numbers([str(words.get(text, text)) for text in texts])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -93,7 +94,7 @@ def _of_parquet(file: Path, targets: list[str]) -> Iterator[tuple[str, list[str]
 
     first = tables.parquet_files(file)[0]
     with reading(first), parquet.ParquetFile(first) as opened:
-        batch = next(opened.iter_batches(ROWS, columns=targets), None)
-    for row in range(batch.num_rows if batch is not None else 0):
-        values = [batch.column(name)[row].as_py() for name in targets]
+        batches = list(itertools.islice(opened.iter_batches(ROWS, columns=targets), 1))
+    columns = [batches[0].column(name).to_pylist() for name in targets] if batches else []
+    for row, values in enumerate(zip(*columns, strict=True)):
         yield f"row {row}", ["" if value is None else str(value).strip() for value in values]

@@ -9,6 +9,7 @@ import numpy as np
 
 from mlp_toolkit.data import roles
 from mlp_toolkit.data.columns import parsing
+from mlp_toolkit.data.columns.numeric import gaps_of
 from mlp_toolkit.data.reading import csv_files, tables
 from mlp_toolkit.errors import UserError, shorten
 from mlp_toolkit.files import atomic, reading
@@ -42,7 +43,7 @@ def as_parquet(file: Path, target: Path, recipe: Recipe) -> Path:
     if target.is_file() and fingerprint_of(target) == fingerprint:
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
-    begin, numeric, writer = 0, set[str](), None
+    begin, numeric, writer = 0, dict[str, tuple[str, ...]](), None
     with atomic(target) as temporary:
         try:
             for frame in _blocks(file):
@@ -50,7 +51,7 @@ def as_parquet(file: Path, target: Path, recipe: Recipe) -> Path:
                 if not begin:
                     numeric = _numbers(recipe, frame)
                 begin += len(frame)
-                block = pa.table({name: _stored(frame[name], name, name in numeric) for name in frame})
+                block = pa.table({name: _stored(frame[name], name, numeric.get(name)) for name in frame})
                 if writer is None:
                     schema = block.schema.with_metadata({FINGERPRINT: fingerprint.encode()})
                     writer = parquet.ParquetWriter(temporary, schema, write_page_checksum=True)
@@ -98,18 +99,17 @@ def _blocks(file: Path) -> Any:
         raise UserError(f"cannot be read as CSV: {shorten(str(error))}", place=str(file)) from None
 
 
-def _numbers(recipe: Recipe, frame: pd.DataFrame) -> set[str]:
-    """The columns that are stored as numbers."""
-    data = recipe.data
-    numeric = {*roles.column_kinds(recipe, frame).of("numeric")}
-    if recipe.task == "regression":
-        numeric |= {*data.targets}
-    return numeric | ({data.sample_weight} if data.sample_weight else set())
+def _numbers(recipe: Recipe, frame: pd.DataFrame) -> dict[str, tuple[str, ...]]:
+    """The columns that are stored as numbers, and the words in each that stand for missing values."""
+    kinds = roles.column_kinds(recipe, frame)
+    numeric = {name: gaps_of(kinds.by_column[name]) for name in kinds.of("numeric")}
+    others = [*(recipe.data.targets if recipe.task == "regression" else ()), recipe.data.sample_weight]
+    return numeric | {name: () for name in others if name}
 
 
-def _stored(column: pd.Series[Any], name: str, number: bool) -> Any:
+def _stored(column: pd.Series[Any], name: str, gaps: tuple[str, ...] | None) -> Any:
     import pyarrow as pa
 
-    if number:
-        return pa.array(parsing.to_numbers(column, name).astype(np.float64))
+    if gaps is not None:
+        return pa.array(parsing.to_numbers(column, name, gaps).astype(np.float64))
     return pa.array(column.to_numpy(object), pa.string(), from_pandas=True)

@@ -75,7 +75,7 @@ class Scan:
         train = part_of == PARTS.index("train")
         self.counts.update(dict(zip(PARTS, np.bincount(part_of, minlength=len(PARTS)).tolist(), strict=True)))
         for name in self.kinds.of("numeric"):
-            parsing.check_size(parsing.to_numbers(frame[name], name), name, frame.index)
+            parsing.check_size(self.kinds.numbers(frame, name), name, frame.index)
         self.fitter.add(frame[train])
         if self.recipe.task in ("regression", "multilabel"):
             read = quantities if self.recipe.task == "regression" else label_values

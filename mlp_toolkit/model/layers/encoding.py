@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from mlp_toolkit.data.columns.encoder import Encoding
+from mlp_toolkit.data.columns.numeric import Numeric
 from mlp_toolkit.data.columns.part import Part
 from mlp_toolkit.data.columns.scaling import Scaling
 from mlp_toolkit.errors import UserError
@@ -43,10 +44,10 @@ def encoding_layers(encoding: Encoding, columns: Columns) -> Tensor:
     pieces = []
     if numbers:
         both = columns.joined(numbers, "all_numbers")
-        own = next((part.names for part in encoding.parts if part.kind == "numeric"), ())
+        own = next((part for part in encoding.parts if isinstance(part, Numeric)), Numeric(()))
         scaling = encoding.scaling
         settings = (scaling.fill, scaling.center, scaling.inverse_scale, scaling.indicators)
-        pieces.append(numeric.Numbers(own, *settings, name=columns.free("numbers"))(both))
+        pieces.append(numeric.Numbers(own.columns, *settings, gaps=own.gaps, name=columns.free("numbers"))(both))
     pieces += [KINDS[part.kind].encoded(part, columns) for part in encoding.parts if part.width]
     return columns.joined(pieces, "encoded")
 

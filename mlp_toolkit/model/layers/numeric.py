@@ -24,6 +24,7 @@ class Numbers(keras.layers.Layer):
         center: Subtracted after filling.
         inverse_scale: Multiplied after that; 0 silences a constant column.
         indicators: Positions of the columns that get a column "was missing" (1.0 or 0.0).
+        gaps: Words that stand for missing values, as [column, [word, …]]; they are NaN before the layer sees them.
 
     Takes (rows, k) float64, in files of earlier versions float32, and gives (rows, k + len(indicators)) float32. It
     centres in float64: of large numbers that differ little, such as times in seconds, no difference is lost.
@@ -36,11 +37,14 @@ class Numbers(keras.layers.Layer):
         center: Sequence[float],
         inverse_scale: Sequence[float],
         indicators: Sequence[int],
+        *,
+        gaps: Sequence[Sequence[Any]] = (),
         **kwargs: Any,
     ) -> None:
         super().__init__(trainable=False, autocast=False, **{**kwargs, "dtype": "float32"})
         self.columns, self.fill, self.center = list(columns), list(fill), list(center)
         self.inverse_scale, self.indicators = list(inverse_scale), list(indicators)
+        self.gaps = [[column, list(words)] for column, words in gaps]
 
     def call(self, inputs: Tensor) -> Tensor:
         """Encodes a batch."""
@@ -62,6 +66,8 @@ class Numbers(keras.layers.Layer):
         """What a model file holds of this layer."""
         own: dict[str, Any] = {"columns": self.columns, "fill": self.fill, "center": self.center}
         own |= {"inverse_scale": self.inverse_scale, "indicators": self.indicators}
+        if self.gaps:  # files of columns without any are as they always were
+            own["gaps"] = self.gaps
         return layer_config(self, own)
 
     def sound(self) -> bool:
@@ -72,6 +78,7 @@ class Numbers(keras.layers.Layer):
             and are_numbers(self.fill, self.center, self.inverse_scale)
             and len(self.columns) <= width == len(self.center) == len(self.inverse_scale)
             and are_whole(*self.indicators, most=width - 1)
+            and all(column in self.columns and are_texts(words) for column, words in self.gaps)
         )
 
     def scaling(self) -> Scaling:
@@ -86,4 +93,5 @@ def encoded(part: Numeric, columns: Columns) -> Tensor:
 
 def parts_of(layer: Numbers) -> list[Part]:
     """The numeric columns that the layer takes; none where it takes parts of dates alone."""
-    return [Numeric(tuple(layer.columns))] if layer.columns else []
+    gaps = tuple((column, tuple(words)) for column, words in layer.gaps)
+    return [Numeric(tuple(layer.columns), gaps)] if layer.columns else []

@@ -80,11 +80,16 @@ def test_numbers_that_go_up_by_one_are_a_feature_when_rows_are_few_or_shuffled()
     assert kind_of([*range(30, 60), *range(30)])[0] == "numeric"
 
 
-def test_one_word_among_numbers_makes_a_column_categorical_and_is_named():
+def test_one_word_among_numbers_is_named_and_stands_for_a_missing_value():
     kind, note = kind_of([*map(str, range(20)), "broken"])
-    assert kind == "categorical"
-    assert "'broken'" in note
-    assert "'broken'" in kind_of([*(str(i / 7) for i in range(60)), "broken"])[1]
+    assert kind == "numeric(broken)"
+    assert "'broken' (1 row)" in note
+
+
+def test_many_words_few_numbers_or_a_comma_make_a_column_categorical():
+    numbers = [str(number) for number in range(20)]
+    for values in ([*numbers, *"abcdefg"], ["1", "2", "3", "4", "x"] * 10, [*numbers, "a, b"], [*numbers, *["no"] * 5]):
+        assert kind_of(values)[0] == "categorical"
 
 
 def test_many_values_are_text_only_when_most_are_different():
