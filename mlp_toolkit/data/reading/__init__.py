@@ -7,6 +7,7 @@ frames: data frames of any types as columns of numbers and of text.
 in_memory: rows given in Python, in whichever form, as a data frame.
 first_rows: whether the first targets of a file fit the task.
 csv_files: CSV files.
+csv_dialects: CSV that does not follow the common form.
 npz_files: NPZ files.
 parquet_files: Parquet files.
 """

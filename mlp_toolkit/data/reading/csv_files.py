@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple, cast
 
 from mlp_toolkit.data.columns import parsing
+from mlp_toolkit.data.reading import csv_dialects
+from mlp_toolkit.data.reading.csv_dialects import SEPARATORS
 from mlp_toolkit.errors import UserError, listing, shorten
 from mlp_toolkit.files import check_unpacked, column_names, most_unpacked, reading
 from mlp_toolkit.recipe import catalog
@@ -19,13 +21,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-SEPARATORS = {",": "comma", "\t": "tab", ";": "semicolon", "|": "bar"}
-
-
 ENCODINGS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16", b"PK\x03\x04": "a zip archive or an Excel workbook"}
 
 
-HEADER_BYTES = 10_000_000  # with the blank lines before it
+# A header is looked for in the first so many bytes, then in all of these, with the lines before it.
+FIRST_BYTES, HEADER_BYTES = 2**16, 10_000_000
 
 
 class Layout(NamedTuple):
@@ -34,12 +34,12 @@ class Layout(NamedTuple):
     Attributes:
         names: The columns.
         separator: What stands between two cells.
-        blank_lines: Empty lines before the header.
+        before: Lines before the header: empty ones, remarks, and `sep=;`.
     """
 
     names: list[str]
     separator: str
-    blank_lines: int
+    before: int
 
 
 def opened(file: Path) -> IO[bytes]:
@@ -65,22 +65,29 @@ def layout(file: Path) -> Layout:
     Raises:
         UserError: The header cannot be read.
     """
-    blank, room = 0, HEADER_BYTES
     with reading(file), opened(file) as stream:
-        start = stream.readline(room)
-        while start and not start.strip(b"\r\n"):  # blank lines before the header
-            room -= len(start)
-            start = stream.readline(room)
-            blank += 1
-        lines, quotes = [start], start.count(b'"')
-        room -= len(start)
-        while lines[-1] and quotes % 2:  # a quoted name may hold a line break
-            lines.append(stream.readline(room))
-            quotes += lines[-1].count(b'"')
-            room -= len(lines[-1])
-        if room <= 0:
+        start = stream.read(FIRST_BYTES)
+        header, before, separator = _first_lines(start)
+        if len(start) == FIRST_BYTES and (not header or header.startswith(b"#")):  # which may be a remark
+            start += stream.read(HEADER_BYTES - FIRST_BYTES)
+            header, before, separator = _first_lines(start)
+        if len(start) == HEADER_BYTES and not header:
             raise UserError(f"no header ends within the first {HEADER_BYTES:,} bytes", place=str(file))
-    return Layout(*_csv_header(_decode(b"".join(lines), file), file), blank)
+    return Layout(*_csv_header(_decode(header or start, file), file, separator), before)
+
+
+def _first_lines(start: bytes) -> tuple[bytes, int, str | None]:
+    """The header's lines, none where it goes on; how many lines come before it; and the separator that they name."""
+    if csv_dialects.old_line_ends(start):
+        start = start.replace(b"\r", b"\n")
+    lines = start.splitlines(keepends=True)
+    before, separator = csv_dialects.before_header(lines)
+    quotes = 0
+    for end, line in enumerate(lines[before:], before + 1):
+        quotes += line.count(b'"')
+        if quotes % 2 == 0 and line.endswith(b"\n"):  # a quoted name may hold a line break
+            return b"".join(lines[before:end]), before, separator
+    return b"", before, separator
 
 
 def _decode(raw: bytes, file: Path) -> str:
@@ -102,17 +109,17 @@ def _decode(raw: bytes, file: Path) -> str:
     return text
 
 
-def _csv_header(text: str, file: Path) -> tuple[list[str], str]:
-    """The names in the first line, and the separator."""
+def _csv_header(text: str, file: Path, separator: str | None = None) -> tuple[list[str], str]:
+    """The names in the first line, and the separator: the one that the file names, or the likeliest."""
     first = text.lstrip("\r\n")
     line = first.split("\n", 1)[0]
     if not line.strip():
         raise UserError("the file is empty", place=str(file))
     usual = "\t" if ".tsv" in file.name.lower() else ","
     bare = re.sub(r'"[^"]*"', "", first[:HEADER_BYTES]).split("\n", 1)[0]  # a quoted name may hold a line break
-    separator = usual if usual in bare else max(SEPARATORS, key=lambda s: (bare.count(s), s == usual))
+    separator = separator or (usual if usual in bare else max(SEPARATORS, key=lambda s: (bare.count(s), s == usual)))
     try:
-        names = next(csv.reader(io.StringIO(first), delimiter=separator, strict=True), [])
+        names = next(csv.reader(io.StringIO(first), delimiter=separator, strict=True, skipinitialspace=True), [])
     except csv.Error as error:
         raise UserError(f"the header cannot be read: {shorten(error)}", place=f"{file}:1") from None
     names = [name.strip() for name in names]
@@ -142,14 +149,21 @@ def read_csv(raw: bytes, file: Path, notes: list[str]) -> pd.DataFrame:
     import pyarrow as pa
     import pyarrow.csv as arrow_csv
 
-    names, separator = _csv_header(_decode(raw, file), file)
+    raw, named = csv_dialects.without_remarks(raw, file, notes)
+    names, separator = _csv_header(_decode(raw, file), file, named)
+    escapes = csv_dialects.has_escapes(raw)
+    if escapes:
+        notes.append(r"\" inside quoted fields is taken for a quote")
+    if csv_dialects.BLANK_BEFORE_QUOTE.search(raw):
+        raw, escapes = csv_dialects.without_blanks(_decode(raw, file), separator, escapes).encode(), False
     whole = memoryview(raw)  # a copy of all the bytes, or their text, would take as much memory again
     body = whole[re.match(rb"(?:\xef\xbb\xbf)?[\r\n]*", raw).end() :]  # type: ignore[union-attr]  # matches nothing, too
     if not raw.endswith(b"\n"):
         body = memoryview(bytes(body) + b"\n")
     usual = "\t" if ".tsv" in file.name.lower() else ","
     if separator != usual:
-        notes.append(f"separator: {SEPARATORS[separator]}, by the header")
+        by = "first line" if named else "header"
+        notes.append(f"separator: {SEPARATORS.get(separator, repr(separator))}, by the {by}")
     if all(map(parsing.is_plain, names)):
         notes.append(
             f"the first line, {shorten(separator.join(names), 60)}, is taken for the names of the columns; "
@@ -163,7 +177,9 @@ def read_csv(raw: bytes, file: Path, notes: list[str]) -> pd.DataFrame:
             read_options=arrow_csv.ReadOptions(
                 column_names=names, skip_rows_after_names=1, use_threads=False, block_size=min(len(body) + 1, 2**31 - 1)
             ),
-            parse_options=arrow_csv.ParseOptions(delimiter=separator, newlines_in_values=b'"' in raw),
+            parse_options=arrow_csv.ParseOptions(
+                delimiter=separator, newlines_in_values=b'"' in raw, escape_char="\\" if escapes else False
+            ),
             convert_options=arrow_csv.ConvertOptions(
                 column_types={name: pa.string() for name in names}, null_values=missing, strings_can_be_null=True
             ),
@@ -172,7 +188,7 @@ def read_csv(raw: bytes, file: Path, notes: list[str]) -> pd.DataFrame:
         if "Empty CSV file" in str(error):
             raise UserError("the file has a header but no rows", place=str(file)) from None
         raise _ragged(_decode(raw, file), separator, len(names), file, str(error)) from None
-    if raw.count(b'"') % 2:
+    if raw.count(b'"') % 2 and not escapes:
         _find_open_quote(io.StringIO(_decode(raw, file)), separator, file)
     frame: pd.DataFrame = table.to_pandas(split_blocks=True)
     return frame

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mlp_toolkit.data.columns import parsing
-from mlp_toolkit.data.reading import csv_files, tables
+from mlp_toolkit.data.reading import csv_dialects, csv_files, tables
 from mlp_toolkit.errors import UserError, listing, shorten
 from mlp_toolkit.files import reading
 from mlp_toolkit.recipe import catalog
@@ -79,13 +79,15 @@ def _of_csv(file: Path, targets: list[str]) -> Iterator[tuple[str, list[str]]]:
     with reading(file), csv_files.opened(file) as stream:
         start = stream.read(BYTES)
     whole, _, _ = start.rpartition(b"\n") if len(start) == BYTES else (start, b"", b"")
-    text = whole.decode("utf-8-sig", errors="replace").lstrip("\r\n")
-    lines = csv.reader(io.StringIO(text, newline=""), delimiter=layout.separator)
+    if csv_dialects.old_line_ends(whole):
+        whole = whole.replace(b"\r", b"\n")
+    text = b"".join(whole.splitlines(keepends=True)[layout.before :]).decode("utf-8-sig", errors="replace")
+    lines = csv.reader(io.StringIO(text, newline=""), delimiter=layout.separator, skipinitialspace=True)
     places = [layout.names.index(name) for name in targets]
     next(lines, None)
     for cells in lines:
         if len(cells) == len(layout.names):
-            yield f"line {layout.blank_lines + lines.line_num}", [cells[place].strip(parsing.BLANK) for place in places]
+            yield f"line {layout.before + lines.line_num}", [cells[place].strip(parsing.BLANK) for place in places]
 
 
 def _of_parquet(file: Path, targets: list[str]) -> Iterator[tuple[str, list[str]]]:

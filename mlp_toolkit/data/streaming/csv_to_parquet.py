@@ -10,7 +10,7 @@ import numpy as np
 from mlp_toolkit.data import roles
 from mlp_toolkit.data.columns import parsing
 from mlp_toolkit.data.columns.numeric import gaps_of
-from mlp_toolkit.data.reading import csv_files, tables
+from mlp_toolkit.data.reading import csv_dialects, csv_files, tables
 from mlp_toolkit.errors import UserError, shorten
 from mlp_toolkit.files import atomic, reading
 from mlp_toolkit.recipe import catalog
@@ -78,16 +78,23 @@ def _blocks(file: Path) -> Any:
     import pyarrow as pa
     import pyarrow.csv as arrow_csv
 
-    names, separator, blank_lines = csv_files.layout(file)
-    csv_files.check_closed(file, separator)
+    names, separator, before = csv_files.layout(file)
+    with reading(file), csv_files.opened(file) as stream:
+        start = stream.read(csv_dialects.SAMPLE_BYTES)
+    csv_dialects.check_streamable(start, file)
+    escapes = csv_dialects.has_escapes(start)
+    if not escapes:
+        csv_files.check_closed(file, separator)
     missing = catalog.config("features")["missing_values"]
     try:
         with arrow_csv.open_csv(
             file,
             read_options=arrow_csv.ReadOptions(
-                column_names=names, skip_rows_after_names=1 + blank_lines, use_threads=False, block_size=BLOCK_BYTES
+                column_names=names, skip_rows_after_names=1 + before, use_threads=False, block_size=BLOCK_BYTES
             ),
-            parse_options=arrow_csv.ParseOptions(delimiter=separator, newlines_in_values=True),
+            parse_options=arrow_csv.ParseOptions(
+                delimiter=separator, newlines_in_values=True, escape_char="\\" if escapes else False
+            ),
             convert_options=arrow_csv.ConvertOptions(
                 column_types={name: pa.string() for name in names}, null_values=missing, strings_can_be_null=True
             ),
