@@ -39,18 +39,39 @@ def atomic(path: str | Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+class WriteError(UserError):
+    """A file that cannot be written.
+
+    Args:
+        path: The file, or the folder that holds it.
+        error: What the system said; where it names a file, that is the one.
+        remedy: What to do about it; None says what is right where nothing more is known.
+    """
+
+    def __init__(self, path: Path, error: OSError, remedy: str | None = None) -> None:
+        self.path, self.error = path, error
+        folder = path if path.is_dir() else path.parent
+        place = path
+        if not folder.is_dir():
+            happened = "replaced by a file" if folder.exists() else "removed"
+            problem, place = f"the folder was {happened} meanwhile", folder
+        else:
+            problem = f"cannot be written: {error.strerror or shorten(str(error))}"
+            named = error.filename2 or error.filename
+            if isinstance(named, str) and Path(named).parent == folder and ".partial" not in named:
+                place = Path(named)
+        if remedy is None and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            remedy = "What was there before is whole. Make room and go on with --resume."
+        super().__init__(problem, place=str(place), remedy=remedy)
+
+
 @contextlib.contextmanager
 def writing(path: Path) -> Iterator[None]:
     """Turns what the system says of a file that cannot be written into one clear message."""
     try:
         yield
     except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-        raise UserError(
-            f"cannot be written: {error.strerror or shorten(str(error))}",
-            place=str(path),
-            remedy="What was there before is whole. Make room and go on with --resume." if full else None,
-        ) from None
+        raise WriteError(path, error) from None
 
 
 class reading:  # noqa: N801 (used as `with reading(file):`, like a function)

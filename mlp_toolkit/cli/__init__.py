@@ -3,6 +3,7 @@
 The only room that prints results and exits.
 
 main: the program: its commands, and how it ends.
+streams: standard streams that are closed or full.
 options: arguments that several commands share.
 recipe_commands: `run`, `validate`, `show`, `init`, `recipes`.
 model_commands: `evaluate`, `predict`, `inspect`, `report`.

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from mlp_toolkit.cli import model_commands, picture_commands, recipe_commands
+from mlp_toolkit.cli import model_commands, picture_commands, recipe_commands, streams
 from mlp_toolkit.errors import ToolkitError, UserError, nearest, shorten
 from mlp_toolkit.runs import interruption
 
@@ -100,6 +100,8 @@ def main() -> None:
 
 
 def _run_and_exit() -> None:
+    streams.open_closed()
+    streams.forgive_errors()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # names of files are bytes, not always text
@@ -111,11 +113,13 @@ def _run_and_exit() -> None:
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     except BrokenPipeError:
-        os.dup2(
-            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
-        )  # the reader, `head` for instance, has seen enough
+        _nowhere()  # the reader, `head` for instance, has seen enough
         sys.exit(1)
     except OSError as error:
+        if error.errno == errno.ENOSPC and error.filename is None:
+            print("mlp-toolkit: standard output is full; what was to be printed is lost", file=sys.stderr)
+            _nowhere()
+            sys.exit(1)
         if error.errno not in NO_NAMES:
             raise
         print(f"mlp-toolkit: {shorten(str(error), 300)}", file=sys.stderr)
@@ -129,3 +133,8 @@ def _run_and_exit() -> None:
         remedy = "Lower train.batch_size or model.hidden, or let the data be read in pieces: data.stream: true."
         print(f"  {remedy}", file=sys.stderr)
         sys.exit(1)
+
+
+def _nowhere() -> None:
+    """Lets what still waits to be printed go nowhere, so that Python does not fail over it at the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -54,27 +54,31 @@ def _without_chatter() -> Iterator[None]:
     """Holds back what is written to file descriptor 2; after the block, all but TensorFlow's start-up lines is shown.
 
     TensorFlow's C++ code writes straight to that descriptor before any setting of its own counts, so there is no other
-    way. What other threads write meanwhile comes late, but comes; all of it comes where the import fails.
+    way. What other threads write meanwhile comes late, but comes; all of it comes where the import fails, other than by
+    Ctrl-C or SIGTERM.
     """
     try:
         kept = os.dup(2)
     except OSError:  # standard error is closed: nothing can be written there
         yield
         return
-    failed = True
+    failed = False
     with tempfile.TemporaryFile() as aside:
         sys.stderr.flush()
         os.dup2(aside.fileno(), 2)
         try:
             yield
-            failed = False
+        except (ImportError, OSError, RuntimeError):
+            failed = True
+            raise
         finally:
             sys.stderr.flush()
             os.dup2(kept, 2)
             os.close(kept)
             aside.seek(0)
             held = [line for line in aside if failed or not _CHATTER.match(line)]
-            os.write(2, b"".join(held))
+            with contextlib.suppress(OSError):  # nobody can read it
+                os.write(2, b"".join(held))
 
 
 tf, keras = _import_quietly()

@@ -124,6 +124,8 @@ class Checkpoint:
 def _digest(encoding: Encoding) -> str:
     """SHA-256 over the values of an encoding; how its classes are made does not count."""
     values = {part.kind: dataclasses.asdict(part) for part in encoding.parts}
+    if not values.get("numeric", {"gaps": True})["gaps"]:  # checkpoints of earlier versions know of none
+        del values["numeric"]["gaps"]
     plain = json.dumps({"parts": values, "scaling": dataclasses.asdict(encoding.scaling)}, sort_keys=True)
     return hashlib.sha256(plain.encode()).hexdigest()
 

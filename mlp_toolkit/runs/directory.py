@@ -20,7 +20,7 @@ from mlp_toolkit.data.roles import header_of
 from mlp_toolkit.data.splitting import PARTS
 from mlp_toolkit.data.targets import Target
 from mlp_toolkit.errors import UserError
-from mlp_toolkit.files import atomic
+from mlp_toolkit.files import WriteError, atomic
 from mlp_toolkit.model import prediction
 from mlp_toolkit.recipe import yaml_text
 from mlp_toolkit.recipe.known_names import KINDS
@@ -31,6 +31,18 @@ REPEATS = (
     "The same recipe, data and seed give the same bits again with the versions and on the kind of processor named "
     "here. Elsewhere sums are taken in another order (vector instructions, number of threads, device, XLA's choices), "
     "and differences of the last digit grow while training: scores will be alike, not equal."
+)
+# All that a run may write, but for pictures and the logs of trackers.
+FILES = (
+    "recipe.yaml",
+    "environment.json",
+    "checkpoint.h5",
+    "checkpoint.before.h5",
+    "history.csv",
+    "model.h5",
+    "predictions.parquet",
+    "metrics.json",
+    "report.html",
 )
 PACKAGES = ("mlp-toolkit", "tensorflow", "keras", "numpy", "pandas", "pyarrow", "scikit-learn", "h5py", "pillow")
 
@@ -88,13 +100,59 @@ def locked(directory: Path) -> Iterator[None]:
         raise UserError(f"the run directory cannot be written: {error.strerror}", place=str(directory)) from None
     try:
         for left in directory.glob(".*.partial*"):  # of a process that was killed
-            left.unlink(missing_ok=True)
+            if left.is_file():
+                left.unlink(missing_ok=True)
         yield
     finally:
-        file.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # gone, or read-only by now: what was raised before says it
+            file.unlink(missing_ok=True)
         lock.release()
-        if made and not any(directory.iterdir()):
+        if made and directory.is_dir() and not any(directory.iterdir()):
             directory.rmdir()  # nothing came of it
+
+
+@contextlib.contextmanager
+def told_what_is_left(directory: Path, model: Path) -> Iterator[None]:
+    """Says of a run that can no longer write its files what is lost, and where what was trained lies.
+
+    Raises:
+        WriteError: As within the block, with that as the remedy.
+    """
+    try:
+        yield
+    except (WriteError, OSError) as caught:
+        if isinstance(caught, WriteError):
+            path, error = caught.path, caught.error
+        elif caught.filename is not None and Path(os.fsdecode(caught.filename)).parent == directory:
+            path, error = Path(os.fsdecode(caught.filename)), caught
+        else:
+            raise
+        checkpoint = directory / "checkpoint.h5"
+        again = "Mend that and go on with --resume"
+        if not directory.is_dir():
+            remedy = "What was trained is lost with it; start again."
+        elif model.is_file():
+            remedy = f"The trained model is whole: {model}. {again}, which writes what is missing."
+        elif checkpoint.is_file():
+            remedy = f"What was trained up to the last checkpoint is whole: {checkpoint}. {again}."
+        else:
+            remedy = "No checkpoint was written yet; start again."
+        raise WriteError(path, error, remedy) from None
+
+
+def check_free(directory: Path) -> None:
+    """Refuses a run directory in which a folder stands where a file of the run is to be.
+
+    Raises:
+        UserError: With the folder's name.
+    """
+    for name in FILES:
+        if (directory / name).is_dir():
+            raise UserError(
+                "a folder stands where the run writes a file of this name",
+                place=str(directory / name),
+                remedy="Take it away, or name another run directory by --out.",
+            )
 
 
 def describe(spec: Recipe, data: RecipeData) -> str:

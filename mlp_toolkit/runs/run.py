@@ -27,10 +27,12 @@ from mlp_toolkit.runs import given_rows, interruption, tracking
 from mlp_toolkit.runs.checkpoint import Checkpoint
 from mlp_toolkit.runs.contact_sheet import draw_contact_sheet
 from mlp_toolkit.runs.directory import (
+    check_free,
     chosen_directory,
     describe,
     locked,
     predictions_file,
+    told_what_is_left,
     write_beginning,
     write_history,
     write_text,
@@ -80,7 +82,8 @@ def run(
     if resume and (directory / "metrics.json").is_file():
         say(f"{directory}: this run is complete already")
         return Run(directory)
-    with locked(directory), given_rows.kept(rows, directory):
+    with locked(directory), told_what_is_left(directory, directory / "model.h5"), given_rows.kept(rows, directory):
+        check_free(directory)
         place = "recipe" if isinstance(recipe, Mapping) else str(recipe)
         _carried_out(resolved, place, directory, resume=resume, verbose=verbose)
     finished = Run(directory)

@@ -58,6 +58,7 @@ def model_from_bytes(raw: bytes, path: Path = Path("model.h5")) -> Network:
     model: Network = keras_archives.load_archive(raw, path) if path.suffix == ".keras" else _from_hdf5(raw, path)
     with rebuilding.rebuilding(path):
         soundness.check_layers(model)
+        soundness.check_predicts(model)
     return model
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from mlp_toolkit.errors import UserError, shorten
-from mlp_toolkit.model.backend import keras
+from mlp_toolkit.model.backend import keras, tf
 from mlp_toolkit.model.keras_types import Layer, Network
 from mlp_toolkit.model.layers.columns import matrix_name
 from mlp_toolkit.model.layers.encoding import parts_in
 from mlp_toolkit.model.layers.names import registered
 from mlp_toolkit.model.layers.target import Target
+
+IMAGE_SIDE = 8  # pixels of the image that a model of images is tried with
 
 
 def check_layers(model: Network) -> None:
@@ -25,6 +27,35 @@ def check_layers(model: Network) -> None:
             raise UserError(f"damaged: the settings of the layer {shorten(layer.name)!r} are none that we write")
     if any(isinstance(layer, Target) for layer in model.layers[-1:]):
         _check_columns(model)
+
+
+def check_predicts(model: Network) -> None:
+    """Sends one row through a model of raw columns; of others it looks at what they take and give.
+
+    A file may hold layers that fit by their settings and still do not go together: better said now than at the first
+    prediction.
+
+    Raises:
+        UserError: The model cannot predict, or predicts no numbers with fractions.
+    """
+    for tensor in keras.tree.flatten([model.inputs, model.outputs]):
+        if getattr(tensor, "sparse", False):
+            raise UserError("damaged: the model takes sparse rows, which we never write")
+    for tensor in keras.tree.flatten(model.outputs):
+        if not keras.backend.is_float_dtype(tensor.dtype):
+            raise UserError(f"the model gives {tensor.dtype}, no numbers with fractions: it predicts nothing")
+    if not any(isinstance(layer, Target) for layer in model.layers[-1:]):
+        return
+    row = {}
+    for name, tensor in model.input.items():
+        shape = [1, *(IMAGE_SIDE if side is None else side for side in tensor.shape[1:])]
+        row[name] = tf.fill(shape, "") if tensor.dtype == "string" else tf.zeros(shape, tensor.dtype)
+    try:
+        given = model(row, training=False)
+    except Exception as error:
+        raise UserError(f"damaged: the model cannot predict: {shorten(str(error), 200)}") from None
+    if tuple(given.shape) != (1, model.output_shape[-1]):
+        raise UserError("damaged: one row gives another number of predictions than the model says")
 
 
 def _all_layers(model: Network) -> list[Layer]:
