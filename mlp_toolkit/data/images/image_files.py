@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import threading
 import warnings
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -25,6 +26,10 @@ FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP")
 GREY_MODES = ("1", "L", "LA", "La")
 ORIENTATION = 0x0112  # the tag of EXIF; from 5 on height and width are exchanged
 WORKERS = min(os.cpu_count() or 1, 8)
+# Images of more pixels are decoded one after another, and made small strip by strip: as an array of colours, with the
+# steps between, one of 88 million pixels would take 4 GB.
+LARGE_PIXELS = 4_000_000
+_ONE_LARGE = threading.Lock()
 
 
 class Unusable(ValueError):  # noqa: N818  # it says what the image is
@@ -51,6 +56,14 @@ class Look(NamedTuple):
     height: int
     width: int
     grey: bool
+
+
+class Strips(NamedTuple):
+    """A large image; `read(begin, end)` gives those of its rows as `pixels` does."""
+
+    height: int
+    width: int
+    read: Callable[[int, int], np.ndarray]
 
 
 def is_image_name(name: str) -> bool:
@@ -223,24 +236,55 @@ def pixels(source: Any) -> np.ndarray:
     Raises:
         Unusable: It cannot be read.
     """
-    from PIL import Image, ImageOps
+    from PIL import ImageOps
 
     with _opened(source) as image:
-        upright = ImageOps.exif_transpose(image)
-        mode = upright.mode
-        if mode.startswith("I;16") or (mode == "I" and image.format == "PNG"):
-            levels = np.asarray(upright).astype(np.int64)
-            return ((levels + 128) // 257).astype(np.uint8)[..., None]
-        if mode in ("I", "F"):
-            raise Unusable("32-bit levels, of which nothing says which is white; save it with 8 or 16 bits")
-        if upright.has_transparency_data:
-            above = upright.convert("RGBA")
-            white = Image.new("RGBA", above.size, (255, 255, 255, 255))
-            colors = np.asarray(Image.alpha_composite(white, above).convert("RGB"))
-            return colors[..., :1] if mode in GREY_MODES else colors
-        if mode in GREY_MODES:
-            return np.asarray(upright.convert("L"))[..., None]
-        return np.asarray(upright.convert("RGB"))
+        return _levels(ImageOps.exif_transpose(image), image.format)
+
+
+@contextlib.contextmanager
+def strips_of(source: Any) -> Iterator[Strips | None]:
+    """A large image to be read strip by strip, one at a time in the whole process; None for one of usual size.
+
+    Raises:
+        Unusable: It cannot be read.
+    """
+    from PIL import ImageOps
+
+    with _opened(source) as image:
+        if image.width * image.height <= LARGE_PIXELS:
+            yield None
+            return
+        with _ONE_LARGE:
+            if image is source or image.getexif().get(ORIENTATION, 1) != 1:
+                upright = ImageOps.exif_transpose(image)
+            else:
+                upright = image  # which `exif_transpose` would copy
+
+            def read(begin: int, end: int) -> np.ndarray:
+                return _levels(upright.crop((0, begin, upright.width, end)), image.format)
+
+            yield Strips(upright.height, upright.width, read)
+
+
+def _levels(upright: Any, format_: str | None) -> np.ndarray:
+    """What `pixels` gives, of an image that is upright."""
+    from PIL import Image
+
+    mode = upright.mode
+    if mode.startswith("I;16") or (mode == "I" and format_ == "PNG"):
+        levels = np.asarray(upright).astype(np.int64)
+        return ((levels + 128) // 257).astype(np.uint8)[..., None]
+    if mode in ("I", "F"):
+        raise Unusable("32-bit levels, of which nothing says which is white; save it with 8 or 16 bits")
+    if upright.has_transparency_data:
+        above = upright.convert("RGBA")
+        white = Image.new("RGBA", above.size, (255, 255, 255, 255))
+        colors = np.asarray(Image.alpha_composite(white, above).convert("RGB"))
+        return colors[..., :1] if mode in GREY_MODES else colors
+    if mode in GREY_MODES:
+        return np.asarray(upright.convert("L"))[..., None]
+    return np.asarray(upright.convert("RGB"))
 
 
 @contextlib.contextmanager
@@ -254,7 +298,7 @@ def _opened(source: Any) -> Iterator[Any]:
             image = source if given else stack.enter_context(Image.open(os.fspath(source), formats=FORMATS))
             most = Image.MAX_IMAGE_PIXELS
             if most and image.width * image.height > most:
-                raise Unusable(f"{image.width:,} × {image.height:,} pixels; at most {most:,} are read")
+                raise Unusable(f"{image.width:,} × {image.height:,} pixels; at most {most:,} are read: make it smaller")
             yield image
     except Unusable:
         raise
@@ -263,7 +307,7 @@ def _opened(source: Any) -> Iterator[Any]:
     except UnidentifiedImageError:
         raise Unusable(f"not an image of a known format ({', '.join(FORMATS)})") from None
     except Image.DecompressionBombError:
-        raise Unusable(f"too large: at most {Image.MAX_IMAGE_PIXELS:,} pixels are read") from None
+        raise Unusable(f"too large: at most {Image.MAX_IMAGE_PIXELS:,} pixels are read: make it smaller") from None
     except OSError as error:
         raise Unusable(shorten(error.strerror or str(error))) from None
     except Exception as error:  # there is no end to what damaged files raise

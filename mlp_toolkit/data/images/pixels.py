@@ -5,6 +5,7 @@ A cell is the path of a file, an array (height, width) or (height, width, 1 or 3
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import math
 import os
@@ -16,7 +17,7 @@ import numpy as np
 
 from mlp_toolkit.data.images import image_files
 from mlp_toolkit.data.images.image_files import Unusable
-from mlp_toolkit.data.images.resizing import in_color, resize
+from mlp_toolkit.data.images.resizing import in_color, resize, resize_strips
 from mlp_toolkit.errors import UserError, listing, shorten
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ USUAL = 32
 LOOKED_AT = 100  # images whose pixels decide whether there is colour
 WHITE = 255
 BATCH_VALUES = 2**20  # that are worked on together
+STRIP_ROWS = 256  # of a large image, looked at together
 LISTED = 20  # of the images that cannot be used
 
 
@@ -211,14 +213,27 @@ def _color(cells: np.ndarray, looks: list[image_files.Look | None], name: str, n
     sample = np.unique(np.linspace(0, len(perhaps) - 1, LOOKED_AT).astype(int))
     with image_files.quiet():
         for place in sample:
-            try:
-                (levels,) = _raw(cells[perhaps[place] :][:1])
-            except Unusable:
-                continue
-            if levels.shape[2] == 3 and (levels != levels[..., :1]).any():
-                return "rgb"
+            with contextlib.suppress(Unusable):
+                if _coloured(cells[perhaps[place]]):
+                    return "rgb"
     notes.append(f"{name}: no colour in {len(sample)} images looked at; data.images.color says otherwise")
     return "grayscale"
+
+
+def _coloured(cell: Any) -> bool:
+    """Whether red, green and blue differ in any pixel."""
+
+    def differ(levels: np.ndarray) -> bool:
+        return levels.shape[-1] == 3 and bool((levels != levels[..., :1]).any())
+
+    if not isinstance(cell, np.ndarray):
+        with image_files.strips_of(_source(cell)) as strips:
+            if strips:
+                begins = range(0, strips.height, STRIP_ROWS)
+                return any(differ(strips.read(begin, min(begin + STRIP_ROWS, strips.height))) for begin in begins)
+    one = np.empty(1, object)
+    one[0] = cell
+    return differ(_raw(one)[0])
 
 
 def _levels(cells: np.ndarray, image: Image, dtype: Any) -> tuple[np.ndarray, np.ndarray, dict[int, str]]:
@@ -233,19 +248,27 @@ def _levels(cells: np.ndarray, image: Image, dtype: Any) -> tuple[np.ndarray, np
     greatest = np.zeros(len(cells))
     unusable: dict[int, str] = {}
 
+    def small(rows: slice) -> np.ndarray:
+        if not isinstance(cells[rows.start], np.ndarray):
+            with image_files.strips_of(_source(cells[rows.start])) as strips:
+                if strips:
+                    settings = (image.height, image.width, image.channels)
+                    resized, greatest[rows] = resize_strips(strips, *settings, whole=image.whole)
+                    return resized
+        raw = _raw(cells[rows])
+        greatest[rows] = raw.max(axis=(1, 2, 3))
+        if isinstance(cells[rows.start], np.ndarray):
+            for place, reason in _odd(raw, greatest[rows], image.divisor):
+                unusable[rows.start + place] = reason
+        return resize(in_color(raw, image.channels), image.height, image.width, image.whole)
+
     def work(rows: slice) -> None:
         try:
-            raw = _raw(cells[rows])
+            resized = small(rows)
         except Unusable as error:
             unusable.update(dict.fromkeys(range(rows.start, rows.stop), str(error)))
             return
-        greatest[rows] = raw.max(axis=(1, 2, 3))
-        array = isinstance(cells[rows.start], np.ndarray)
-        if array:
-            for place, reason in _odd(raw, greatest[rows], image.divisor):
-                unusable[rows.start + place] = reason
-        resized = resize(in_color(raw, image.channels), image.height, image.width, image.whole)
-        if not array and image.divisor not in (0, WHITE):
+        if not isinstance(cells[rows.start], np.ndarray) and image.divisor not in (0, WHITE):
             resized = resized * (image.divisor / WHITE)
         with np.errstate(invalid="ignore", over="ignore"):  # of those that are refused
             levels[rows] = resized

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import functools
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from mlp_toolkit.data.images.image_files import Strips
 
 TIE = 0.5 + 1e-6  # ties go up, also where one sum ends a little below
 # Parts of 65,536 that red, green and blue have in a grey level: Rec. 601, in the whole numbers that Pillow counts in.
@@ -43,6 +47,24 @@ def resize(levels: np.ndarray, height: int, width: int, whole: bool) -> np.ndarr
     lower = _along(levels, weights(high, height), 1)
     resized = _along(lower, weights(wide, width), 2)
     return np.asarray(np.floor(resized + TIE)) if whole else resized
+
+
+def resize_strips(strips: Strips, height: int, width: int, channels: int, *, whole: bool) -> tuple[np.ndarray, float]:
+    """`resize` of one large image in the colours wanted, to the bit, without all of its pixels at once.
+
+    Returns:
+        (1, height, width, channels) float64, and the greatest level before.
+    """
+    lower = np.empty((1, height, strips.width, channels))
+    greatest = 0.0
+    for place, own in enumerate(weights(strips.height, height)):
+        used = np.flatnonzero(own)
+        part = slice(used[0], used[-1] + 1)
+        raw = strips.read(part.start, part.stop)[None]
+        greatest = max(greatest, float(raw.max()))
+        np.einsum("k,nkwc->nwc", own[part], in_color(raw, channels).astype(np.float64), out=lower[:, place])
+    resized = _along(lower, weights(strips.width, width), 2)
+    return np.asarray(np.floor(resized + TIE)) if whole else resized, greatest
 
 
 def _along(levels: np.ndarray, counted: np.ndarray, axis: int) -> np.ndarray:

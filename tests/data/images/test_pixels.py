@@ -627,3 +627,24 @@ def test_rows_for_the_parts_may_lie_in_folders_of_their_own(folder, tmp_path):
         roles.check_header(
             resolving.load_recipe(tmp_path / "r.yaml", {"data.test_path": str(folder / "3")}).spec, "r.yaml"
         )
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "RGBA", "LA", "P", "I;16", "1", "CMYK"])
+def test_a_large_image_made_small_strip_by_strip_is_the_same_to_the_bit(tmp_path, monkeypatch, mode):
+    rng = np.random.default_rng(0)
+    noise = Image.fromarray(rng.integers(0, 256, (53, 37, 4)).astype(np.uint8))
+    if mode == "I;16":
+        image = Image.fromarray(rng.integers(0, 2**16, (53, 37)).astype(np.uint16))
+    else:
+        image = noise.convert(mode) if mode in ("RGBA", "LA") else noise.convert("RGB").convert(mode)
+    file = tmp_path / ("a.tif" if mode == "CMYK" else "a.png")
+    turned = Image.Exif()
+    turned[image_files.ORIENTATION] = 6  # a photograph taken on its side
+    image.save(file, exif=turned if mode == "RGB" else Image.Exif())
+    cells = {"size": [16, 11], "color": "auto", "train": np.ones(2, bool)}
+    whole = images.fit_images(pd.Series([str(file)] * 2), "image", **cells)
+    monkeypatch.setattr(image_files, "LARGE_PIXELS", 100)
+    strips = images.fit_images(pd.Series([str(file)] * 2), "image", **cells)
+    assert strips.image == whole.image
+    assert len(np.unique(whole.levels)) > 1
+    np.testing.assert_array_equal(strips.levels, whole.levels)
