@@ -11,6 +11,10 @@ class ToolkitError(Exception):
 
     exit_code = 1
 
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows: the message, without the calls that led to it."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 class UserError(ToolkitError, ValueError):
     """The user's recipe, data or arguments are wrong.
@@ -75,6 +79,11 @@ def nearest(found: object, known: Iterable[object]) -> str | None:
         folded.setdefault(name.lower(), name)  # of two that differ in case only, the first
     match = difflib.get_close_matches(text.lower(), list(folded), n=1, cutoff=0.6)
     return folded[match[0]] if match and folded[match[0]] != text else None
+
+
+def number(value: float) -> str:
+    """A score for a person: four digits that count, 23,960 rather than 2.396e+04."""
+    return f"{value:,.0f}" if 1e3 <= abs(value) < 1e15 else f"{value:.4g}"
 
 
 def shorten(value: object, limit: int = 120) -> str:

@@ -21,7 +21,10 @@ def run(
 ) -> None:
     """Runs a recipe: reads, trains, tests; prints the run directory last."""
     early_check(recipe_file, override)
-    from mlp_toolkit.runs.run import run as run_recipe
+    from mlp_toolkit.training.progress import waiting
+
+    with waiting("TensorFlow starts"):
+        from mlp_toolkit.runs.run import run as run_recipe
 
     try:
         finished = run_recipe(recipe_file, override_pairs(override), out=out, resume=resume)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlp_toolkit.errors import UserError
+from mlp_toolkit.errors import UserError, number
 from mlp_toolkit.evaluation.drawing import BLUE, GREY, learning
 from mlp_toolkit.files import atomic
 
@@ -88,7 +88,7 @@ def scores_table(record: Mapping[str, Any]) -> str:
     head = "".join(f"<th>{part}</th>" for part in parts)
     lines = []
     for name in record["test"]:
-        cells = "".join(f"<td>{record[p][name]:.4g}</td>" if name in record[p] else "<td>–</td>" for p in parts)
+        cells = "".join(f"<td>{number(record[p][name])}</td>" if name in record[p] else "<td>–</td>" for p in parts)
         lines.append(f"<tr><td>{html.escape(name)}</td>{cells}</tr>")
     return f"<table><thead><tr><th></th>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from mlp_toolkit.data import roles, targets
 from mlp_toolkit.data.reading import frames
-from mlp_toolkit.errors import UserError
+from mlp_toolkit.errors import UserError, number
 from mlp_toolkit.evaluation import drawing, metrics, report
 from mlp_toolkit.model import prediction
 from mlp_toolkit.model.keras_types import Network
@@ -165,6 +165,6 @@ def evaluate_rows(model: Network, frame: pd.DataFrame) -> dict[str, float]:
 
 def summary(record: Mapping[str, Any]) -> str:
     """The test scores and how long it took, for a person."""
-    scores = "  ".join(f"{name} {value:.4g}" for name, value in record["test"].items())
+    scores = "  ".join(f"{name} {number(value)}" for name, value in record["test"].items())
     best, every, seconds = record["best_epoch"], record["epochs"], record["seconds"]["total"]
     return f"best epoch {best} of {every}, {seconds:.1f} s\ntest: {scores}"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from importlib.util import find_spec
 from typing import Any, Literal
 
-from mlp_toolkit.errors import UserError
+from mlp_toolkit.errors import UserError, number
 
 Style = Literal["none", "bar", "lines"]
 
@@ -22,17 +25,30 @@ def style(verbose: Any) -> Style:
         return fixed[verbose]
     if verbose != "auto":
         raise UserError("unknown verbose", place="fit: verbose", found=verbose, allowed=["auto", 0, 1, 2])
-    return "bar" if sys.stderr.isatty() or _in_notebook() else "lines"
+    if in_notebook():  # where the bar is a widget
+        return "bar" if find_spec("ipywidgets") else "lines"
+    return "bar" if sys.stderr.isatty() else "lines"
 
 
-def _in_notebook() -> bool:
+def in_notebook() -> bool:
+    """Whether this runs in a notebook."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython else None
     return type(shell).__name__ == "ZMQInteractiveShell"
 
 
-def watcher(verbose: Any) -> Any:
-    """A Keras callback that shows progress on standard error, or None."""
+def _say(text: str) -> None:
+    """A message on standard error; in a notebook, which shows that in red, on standard output."""
+    print(text, file=sys.stdout if in_notebook() else sys.stderr, flush=True)
+
+
+def watcher(verbose: Any, units: Mapping[str, float | None] | None = None) -> Any:
+    """A Keras callback that shows progress on standard error, or None.
+
+    Args:
+        verbose: As `fit` takes it.
+        units: By metric, what its value is multiplied with to be in the target's units; None where it cannot be.
+    """
     from mlp_toolkit.model.backend import keras
 
     chosen = style(verbose)
@@ -52,14 +68,18 @@ def watcher(verbose: Any) -> Any:
                 self.line = self.bar.add_task("training", total=self.params["epochs"], scores="")
 
         def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-            scores = describe(logs or {})
+            scores = describe(in_units(logs or {}, units or {}))
             total = self.params["epochs"]
             if self.bar:
                 self.bar.update(self.line, completed=epoch + 1, scores=scores)
-            elif _worth_a_line(epoch + 1, total) or time.monotonic() - self.said > 30:
+            if _worth_a_line(epoch + 1, total) or (not self.bar and time.monotonic() - self.said > 30):
                 self.said = time.monotonic()
                 elapsed = self.said - self.started
-                print(f"epoch {epoch + 1:>4}/{total}  {elapsed:6.1f} s  {scores}", file=sys.stderr, flush=True)
+                line = f"epoch {epoch + 1:>4}/{total}  {elapsed:6.1f} s  {scores}"
+                if self.bar:  # above the bar, where it stays
+                    self.bar.console.print(line, markup=False, highlight=False, no_wrap=True, overflow="ellipsis")
+                else:
+                    _say(line)
 
         def on_train_end(self, logs: dict[str, float] | None = None) -> None:
             self.close()
@@ -73,10 +93,20 @@ def watcher(verbose: Any) -> Any:
     return Watcher()
 
 
-def describe(logs: dict[str, float]) -> str:
+def in_units(logs: Mapping[str, float], units: Mapping[str, float | None]) -> dict[str, float]:
+    """Scores in the target's units; those that have none because the targets differ in theirs are left out."""
+    shown = {}
+    for name, value in logs.items():
+        factor = units.get(name.removeprefix("val_"), 1.0)
+        if factor is not None:
+            shown[name] = value * factor
+    return shown
+
+
+def describe(logs: Mapping[str, float]) -> str:
     """`loss 0.123  val_loss 0.2  accuracy 0.9`: the losses first."""
     names = sorted(logs, key=lambda name: ("loss" not in name, name.startswith("val_")))
-    return "  ".join(f"{name} {logs[name]:.4g}" for name in names if name != "learning_rate")
+    return "  ".join(f"{name} {number(logs[name])}" for name in names if name != "learning_rate")
 
 
 def _worth_a_line(epoch: int, total: int) -> bool:
@@ -86,14 +116,17 @@ def _worth_a_line(epoch: int, total: int) -> bool:
 def _bar() -> Any:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.table import Column
 
+    giving_way = Column(no_wrap=True, overflow="ellipsis", ratio=1)  # in a narrow terminal, the last scores first
     return Progress(
-        TextColumn("epoch"),
-        MofNCompleteColumn(),
-        BarColumn(bar_width=24),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[scores]}"),
-        console=Console(stderr=True),
+        TextColumn("epoch", table_column=Column(no_wrap=True)),
+        MofNCompleteColumn(table_column=Column(no_wrap=True)),
+        BarColumn(bar_width=24, table_column=Column(min_width=10)),
+        TimeRemainingColumn(table_column=Column(no_wrap=True)),
+        TextColumn("{task.fields[scores]}", markup=False, table_column=giving_way),
+        console=Console(stderr=not in_notebook()),
+        expand=True,
     )
 
 
@@ -101,4 +134,18 @@ def speaker(verbose: Any) -> Callable[[str], None]:
     """A function that says what a run finds out, on standard error; nothing where `verbose` is 0."""
     if style(verbose) == "none":
         return lambda text: None
-    return lambda text: print(text, file=sys.stderr, flush=True)
+    return _say
+
+
+@contextlib.contextmanager
+def waiting(text: str) -> Iterator[None]:
+    """Shows that something goes on, in a terminal, while a block takes its time; leaves no trace."""
+    if sys.stderr is None or not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+
+    # A descriptor of its own: what is written to the usual one meanwhile is held back.
+    own = os.dup(sys.stderr.fileno())
+    with open(own, "w", encoding=sys.stderr.encoding) as terminal, Console(file=terminal).status(text):
+        yield

@@ -78,6 +78,7 @@ class Plan:
         changes: What changes in the network before an epoch, counted from 0.
         after_epoch: Called after each epoch with the network as it is then, and how far training has come.
         restore_best: End with the best epoch's state, with or without early stopping.
+        units: By metric, what takes its value into the target's units on the screen; None where nothing does.
     """
 
     epochs: int
@@ -91,6 +92,7 @@ class Plan:
     changes: Mapping[int, Callable[[Network], None]] = field(default_factory=dict)
     after_epoch: Callable[[Network, Progress], None] | None = None
     restore_best: bool = False
+    units: Mapping[str, float | None] = field(default_factory=dict)
 
 
 def train(
@@ -110,7 +112,7 @@ def train(
     """
     if plan.checkpoint is not None:
         saving.check_target(model, plan.checkpoint)
-    watcher = progress.watcher(plan.verbose)
+    watcher = progress.watcher(plan.verbose, plan.units)
     _check_callbacks(plan.callbacks)
     cautions.check_rate(model, plan.callbacks)
     cautions.check_batch_size(plan.batch_size, rows.rows)
