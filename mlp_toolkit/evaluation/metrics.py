@@ -77,6 +77,45 @@ def note_on_one_class(outputs: np.ndarray, target: Target, part: str) -> list[st
     ]
 
 
+def scores_of_each(values: np.ndarray, outputs: np.ndarray, target: Target) -> dict[str, dict[str, dict[str, float]]]:
+    """Scores of each target, label or class by itself.
+
+    Args:
+        values: (rows, outputs) true values, as `score` takes them.
+        outputs: (rows, outputs) predictions.
+        target: What was predicted.
+
+    Returns:
+        `by_target`: rmse, mae and r2 of each of several targets; `by_label`: precision, recall, f1, auc and the rows
+        that have it; `by_class`: precision, recall, f1 and the rows of it. Empty for a regression of one target.
+    """
+    from sklearn import metrics
+
+    if target.task == "regression":
+        if len(target.names) == 1:
+            return {}
+        columns = zip(target.names, values.T, outputs.astype(np.float64).T, strict=True)
+        return {"by_target": {name: _regression(y[:, None], p[:, None], target) for name, y, p in columns}}
+    if target.task == "multilabel":
+        true, chosen, names = values.astype(int), (outputs >= 0.5).astype(int), target.names
+    else:
+        numbers = outputs.argmax(axis=1) if target.task == "multiclass" else (outputs[:, 0] >= 0.5).astype(int)
+        every = np.arange(len(target.classes))
+        true, chosen = values[:, :1].astype(int) == every, numbers[:, None] == every
+        names = tuple(map(str, target.classes))
+    measured = metrics.precision_recall_fscore_support(true, chosen, average=None, zero_division=0)
+    each = {
+        name: {"precision": float(p), "recall": float(r), "f1": float(f), "rows": int(n)}
+        for name, p, r, f, n in zip(names, *measured, strict=True)
+    }
+    if target.task != "multilabel":
+        return {"by_class": each}
+    for place, name in enumerate(names):
+        if len(np.unique(true[:, place])) == 2:
+            each[name]["auc"] = float(metrics.roc_auc_score(true[:, place], outputs[:, place]))
+    return {"by_label": each}
+
+
 def _regression(y: np.ndarray, p: np.ndarray, target: Target) -> dict[str, float]:
     """Means over the targets where there are several."""
     from sklearn import metrics

@@ -7,12 +7,13 @@ import html
 import io
 import json
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlp_toolkit.errors import UserError, number
+from mlp_toolkit.errors import UserError, number, shorten
 from mlp_toolkit.evaluation.drawing import BLUE, GREY, learning
 from mlp_toolkit.files import atomic
 
@@ -20,13 +21,19 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-MOST_CLASSES = 20
+    Draw = Callable[[Axes], None]
+
+# Classes of a confusion matrix with counts in it; without; and rows of a table that are shown unfolded.
+MOST_COUNTED, MOST_CLASSES, MOST_SHOWN = 20, 60, 12
+USUAL_SIZE = (7.0, 3.6)  # of a picture, in inches
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; color: #1d2330; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
 h1 { font-size: 1.6rem } h2 { font-size: 1.15rem; margin-top: 2.2rem; border-bottom: 1px solid #d9dde3 }
 table { border-collapse: collapse } th, td { padding: .25rem .9rem .25rem 0; text-align: right }
 th:first-child, td:first-child { text-align: left } thead th { border-bottom: 1px solid #8a8f98 }
-img { max-width: 100% } pre { background: #f4f5f7; padding: 1rem; overflow-x: auto; font-size: .85rem }
+img { max-width: 100%; height: auto } pre { background: #f4f5f7; padding: 1rem; overflow-x: auto; font-size: .85rem }
+.wide { overflow-x: auto } p, li, h1 { overflow-wrap: anywhere } summary { cursor: pointer; margin: .8rem 0 }
+@media (max-width: 30rem) { th, td { padding-right: .5rem; font-size: .85rem } }
 """
 
 
@@ -66,15 +73,17 @@ def write_report(directory: Path, record: Mapping[str, Any]) -> Path:
         "<h2>Scores</h2>" + scores_table(record),
         "<h2>Learning</h2>" + learnt,
         *(["<h2>Augmentation</h2>" + _embedded(sheet.read_bytes(), "png")] if sheet.is_file() else []),
-        "<h2>Test rows</h2>" + "".join(_picture(draw) for draw in _test_pictures(record["task"], predictions)),
+        "<h2>Test rows</h2>" + _test_rows(record, predictions),
         "<h2>What was inferred and done</h2><ul>" + "".join(f"<li>{html.escape(n)}</li>" for n in notes) + "</ul>",
-        f"<h2>Recipe, every value</h2><pre>{html.escape(recipe)}</pre>",
-        f"<h2>Environment</h2><pre>{html.escape(json.dumps(environment, indent=2))}</pre>",
+        "<h2>Recipe and environment</h2>",
+        _folded("Recipe, every value", f"<pre>{html.escape(recipe)}</pre>"),
+        _folded("Environment", f"<pre>{html.escape(json.dumps(environment, indent=2))}</pre>"),
     ]
     title = html.escape(directory.resolve().name)
     page = (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>{STYLE}</style>'
-        f"</head><body><h1>{title}</h1>\n" + "\n".join(parts) + "\n</body></html>\n"
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>{title}</title>'
+        f"<style>{STYLE}</style></head><body><h1>{title}</h1>\n" + "\n".join(parts) + "\n</body></html>\n"
     )
     path = directory / "report.html"
     with atomic(path) as temporary:
@@ -90,17 +99,49 @@ def scores_table(record: Mapping[str, Any]) -> str:
     for name in record["test"]:
         cells = "".join(f"<td>{number(record[p][name])}</td>" if name in record[p] else "<td>–</td>" for p in parts)
         lines.append(f"<tr><td>{html.escape(name)}</td>{cells}</tr>")
-    return f"<table><thead><tr><th></th>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
+    return _table(head, lines)
 
 
-def _picture(draw: Callable[[Axes], None]) -> str:
+def _table(head: str, rows: list[str]) -> str:
+    """A table that scrolls by itself where the page is narrow."""
+    body = f"<thead><tr><th></th>{head}</tr></thead><tbody>{''.join(rows)}</tbody>"
+    return f'<div class="wide"><table>{body}</table></div>'
+
+
+def _folded(title: str, inner: str, *, shown: bool = False) -> str:
+    return f"<details{' open' if shown else ''}><summary>{html.escape(title)}</summary>{inner}</details>"
+
+
+def _test_rows(record: Mapping[str, Any], predictions: pd.DataFrame) -> str:
+    """Pictures of the test rows' predictions, and the scores of each target, label or class."""
+    pictures = "".join(_picture(draw, size) for draw, size in _test_pictures(record["task"], predictions))
+    return pictures + each_table(record)
+
+
+def each_table(record: Mapping[str, Any]) -> str:
+    """The test scores of each target, label or class as an HTML table that can be folded; empty without any."""
+    found = next((key for key in ("by_target", "by_label", "by_class") if key in record), None)
+    if found is None:
+        return ""
+    each: dict[str, dict[str, float]] = record[found]
+    names = list(dict.fromkeys(name for scores in each.values() for name in scores))
+    head = "".join(f"<th>{html.escape(name)}</th>" for name in names)
+    rows = []
+    for what, scores in each.items():
+        cells = "".join(f"<td>{number(scores[name]) if name in scores else '–'}</td>" for name in names)
+        rows.append(f"<tr><td>{html.escape(what)}</td>{cells}</tr>")
+    title = f"Scores {found.replace('_', ' ')}: {len(each)}"
+    return _folded(title, _table(head, rows), shown=len(each) <= MOST_SHOWN)
+
+
+def _picture(draw: Draw, size: tuple[float, float] = USUAL_SIZE) -> str:
     import matplotlib
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
     stream = io.BytesIO()
     with matplotlib.rc_context({"text.parse_math": False}):  # names of columns and classes are no formulas
-        figure = Figure(figsize=(7, 3.6), layout="constrained")
+        figure = Figure(figsize=size, layout="constrained")
         axes = figure.add_subplot()
         axes.spines[["top", "right"]].set_visible(False)
         draw(axes)
@@ -112,17 +153,22 @@ def _embedded(picture: bytes, kind: str) -> str:
     return f'<img alt="" src="data:image/{kind};base64,{base64.b64encode(picture).decode()}">'
 
 
-def _test_pictures(task: str, predictions: pd.DataFrame) -> list[Callable[[Axes], None]]:
+def _test_pictures(task: str, predictions: pd.DataFrame) -> list[tuple[Draw, tuple[float, float]]]:
+    """What draws each picture, and its size in inches."""
     targets = [name for name in predictions if str(name) == "target" or str(name).startswith("target_")]
     if task == "regression":
         suffixes = [str(name).removeprefix("target") for name in targets]
-        return [lambda axes, s=s: _scatter(axes, predictions, s) for s in suffixes[:8]]  # type: ignore[misc]  # a default in a lambda
+        return [(partial(_scatter, predictions=predictions, suffix=suffix), USUAL_SIZE) for suffix in suffixes[:8]]
     if task == "multilabel":
-        return [lambda axes: _labels(axes, predictions, [str(name) for name in targets])]
-    confusion = [lambda axes: _confusion(axes, predictions)] if predictions["target"].nunique() <= MOST_CLASSES else []
+        return [(partial(_labels, predictions=predictions, targets=list(map(str, targets))), USUAL_SIZE)]
+    pictures: list[tuple[Draw, tuple[float, float]]] = []
+    classes = len({*predictions["target"], *predictions["prediction"]})
+    if classes <= MOST_CLASSES:
+        side = max(USUAL_SIZE[1], 1.2 + (0.36 if classes <= MOST_COUNTED else 0.16) * classes)
+        pictures.append((partial(_confusion, predictions=predictions), (max(side, 0.7 * USUAL_SIZE[0]), side)))
     if task == "binary":
-        return [*confusion, lambda axes: _reliability(axes, predictions)]
-    return confusion
+        pictures.append((partial(_reliability, predictions=predictions), USUAL_SIZE))
+    return pictures
 
 
 def _scatter(axes: Axes, predictions: pd.DataFrame, suffix: str) -> None:
@@ -141,15 +187,15 @@ def _confusion(axes: Axes, predictions: pd.DataFrame) -> None:
     counts = table.reindex(index=labels, columns=labels, fill_value=0).to_numpy()
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    for (row, column), count in np.ndenumerate(counts):
+    for (row, column), count in np.ndenumerate(counts if len(labels) <= MOST_COUNTED else counts[:0]):
         color = "white" if shares[row, column] > 0.5 else "black"
-        axes.text(
-            column, row, f"{count}", ha="center", va="center", fontsize=8 if len(labels) <= 10 else 6, color=color
-        )
-    ticks = range(len(labels))
-    axes.set_xticks(ticks, [str(label) for label in labels], rotation=45 if len(labels) > 4 else 0)
-    axes.set_yticks(ticks, [str(label) for label in labels])
+        axes.text(column, row, f"{count:,}" if count else "·", ha="center", va="center", fontsize=8, color=color)
+    ticks, small = range(len(labels)), 8 if len(labels) <= MOST_COUNTED else 6
+    names = [shorten(str(label), 18) for label in labels]
+    axes.set_xticks(ticks, names, rotation=90 if len(labels) > 4 else 0, fontsize=small)
+    axes.set_yticks(ticks, names, fontsize=small)
     axes.set(xlabel="predicted", ylabel="true")
+    axes.set_title("rows; darker: a larger share of the true class", fontsize=9, color=GREY)
 
 
 def _reliability(axes: Axes, predictions: pd.DataFrame) -> None:

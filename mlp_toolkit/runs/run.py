@@ -174,7 +174,7 @@ def _read(spec: Recipe, place: str, directory: Path) -> tuple[RecipeData, warm_s
 
 
 def _record(
-    spec: Recipe, scores: dict[str, dict[str, float]], notes: list[str], data: RecipeData, state: Progress
+    spec: Recipe, scores: dict[str, Any], notes: list[str], data: RecipeData, state: Progress
 ) -> dict[str, Any]:
     """What `metrics.json` holds, but for the time it took."""
     wanted = metrics.metric_names(spec.task, spec.metrics)
@@ -191,12 +191,13 @@ def _record(
     }
 
 
-def _evaluate(
-    directory: Path, model: Network, spec: Recipe, data: RecipeData
-) -> tuple[dict[str, dict[str, float]], list[str]]:
-    """Scores of the three parts by the model file's own predictions, and notes; the test rows' predictions are kept."""
+def _evaluate(directory: Path, model: Network, spec: Recipe, data: RecipeData) -> tuple[dict[str, Any], list[str]]:
+    """Scores of the three parts by the model file's own predictions, and notes; the test rows' predictions are kept.
+
+    Of the test rows those of each target, label or class, too.
+    """
     names = metrics.metric_names(spec.task, spec.metrics)
-    scores: dict[str, dict[str, float]] = {}
+    scores: dict[str, Any] = {}
     notes: list[str] = []
     for part in PARTS:
         known, predicted = [], []
@@ -208,7 +209,9 @@ def _evaluate(
                 predicted.append(outputs)
                 if write:
                     write(piece, outputs)
-        scores[part] = metrics.score(np.concatenate(known), np.concatenate(predicted), data.target, names)
+        values, outputs = np.concatenate(known), np.concatenate(predicted)
+        scores[part] = metrics.score(values, outputs, data.target, names)
         if part == "test":
-            notes += metrics.note_on_one_class(np.concatenate(predicted), data.target, part)
+            notes += metrics.note_on_one_class(outputs, data.target, part)
+            scores |= metrics.scores_of_each(values, outputs, data.target)
     return scores, notes
