@@ -88,7 +88,7 @@ def run(data: str, streamed: str, folder: str) -> None:
         def close(self) -> None:
             pass
 
-    progress.watcher = lambda verbose: Clock()
+    progress.watcher = lambda *arguments: Clock()
     model = mt.build_mlp("binary", n_features=FEATURES)
     mt.fit(model, np.zeros((64, FEATURES)), np.zeros(64), epochs=1, verbose=0)
     before, series, over = resident(), [], threading.Event()
