@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -144,7 +144,9 @@ def _heading(kinds: Kinds, notes: Sequence[str], rows: int) -> str:
 
 
 def _text(*, task: str, name: str, where: str, target: str, kinds: Kinds, features: Sequence[str]) -> str:
-    usual = {section: _usual(task, section) for section in USUAL}
+    target_of_any = ["y", "z"] if task == "multilabel" else "y"
+    resolved = resolving.load_recipe({"task": task, "data": {"path": "rows.csv", "target": target_of_any}})
+    usual = {section: _usual(task, section, resolved.values[section]) for section in USUAL}
     return f"""\
 task: {task}
 name: {_key(name)}
@@ -162,10 +164,8 @@ model:
 {usual["train"]}{AUGMENTATION if kinds.of("image") else ""}"""
 
 
-def _usual(task: str, section: str) -> str:
+def _usual(task: str, section: str, values: Mapping[str, Any]) -> str:
     """The preset's values of a section, each as a comment."""
-    target = ["y", "z"] if task == "multilabel" else "y"
-    values = resolving.load_recipe({"task": task, "data": {"path": "rows.csv", "target": target}}).values[section]
     lines = []
     for key, says in USUAL[section].items():
         if key == "output" and task == "regression":

@@ -36,13 +36,14 @@ def open_closed() -> None:
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # the lowest free number, and so this one
         if getattr(sys, name) is None:
-            setattr(sys, name, open(number, "w" if number else "r", encoding="utf-8", closefd=False))  # noqa: SIM115
+            mode = "w" if number else "r"
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115  # as long as the process
 
 
 def forgive_errors() -> None:
     """Lets messages to standard error be lost where it is full or nobody reads it."""
     if type(sys.stderr) is io.TextIOWrapper and sys.stderr.fileno() == 2:  # not where a test has put something else
         sys.stderr.flush()
+        # Unbuffered: what waits in a buffer would fail again when Python ends.
         raw = open(2, "wb", buffering=0, closefd=False)  # noqa: SIM115  # for as long as the process
-        # What standard streams of Python count as is unbuffered text, too, where -u asks for it.
         sys.stderr = Messages(raw, sys.stderr.encoding, "backslashreplace", write_through=True)

@@ -48,6 +48,7 @@ def test_each_target_in_its_own_units(tmp_path):
     for name, scores in run.metrics["by_target"].items():
         true, predicted = rows[f"target_{name}"], rows[f"prediction_{name}"]
         assert scores["mae"] == pytest.approx(mean_absolute_error(true, predicted))
+        assert scores["rmse"] == pytest.approx(np.sqrt(np.mean((true - predicted) ** 2)))
         assert scores["r2"] == pytest.approx(r2_score(true, predicted))
     assert run.metrics["by_target"]["price"]["mae"] > 1_000 * run.metrics["by_target"]["rate"]["mae"]
 

@@ -243,8 +243,8 @@ def pixels(source: Any) -> np.ndarray:
 
 
 @contextlib.contextmanager
-def strips_of(source: Any) -> Iterator[Strips | None]:
-    """A large image to be read strip by strip, one at a time in the whole process; None for one of usual size.
+def pixels_or_strips(source: Any) -> Iterator[np.ndarray | Strips]:
+    """What `pixels` gives; a large image is to be read strip by strip, one at a time in the whole process.
 
     Raises:
         Unusable: It cannot be read.
@@ -253,7 +253,7 @@ def strips_of(source: Any) -> Iterator[Strips | None]:
 
     with _opened(source) as image:
         if image.width * image.height <= LARGE_PIXELS:
-            yield None
+            yield _levels(ImageOps.exif_transpose(image), image.format)
             return
         with _ONE_LARGE:
             if image is source or image.getexif().get(ORIENTATION, 1) != 1:

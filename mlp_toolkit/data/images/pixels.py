@@ -226,14 +226,14 @@ def _coloured(cell: Any) -> bool:
     def differ(levels: np.ndarray) -> bool:
         return levels.shape[-1] == 3 and bool((levels != levels[..., :1]).any())
 
-    if not isinstance(cell, np.ndarray):
-        with image_files.strips_of(_source(cell)) as strips:
-            if strips:
-                begins = range(0, strips.height, STRIP_ROWS)
-                return any(differ(strips.read(begin, min(begin + STRIP_ROWS, strips.height))) for begin in begins)
-    one = np.empty(1, object)
-    one[0] = cell
-    return differ(_raw(one)[0])
+    if isinstance(cell, np.ndarray):
+        _checked(cell)
+        return cell.ndim == 3 and differ(cell)
+    with image_files.pixels_or_strips(_source(cell)) as found:
+        if isinstance(found, np.ndarray):
+            return differ(found)
+        begins = range(0, found.height, STRIP_ROWS)
+        return any(differ(found.read(begin, min(begin + STRIP_ROWS, found.height))) for begin in begins)
 
 
 def _levels(cells: np.ndarray, image: Image, dtype: Any) -> tuple[np.ndarray, np.ndarray, dict[int, str]]:
@@ -249,13 +249,15 @@ def _levels(cells: np.ndarray, image: Image, dtype: Any) -> tuple[np.ndarray, np
     unusable: dict[int, str] = {}
 
     def small(rows: slice) -> np.ndarray:
-        if not isinstance(cells[rows.start], np.ndarray):
-            with image_files.strips_of(_source(cells[rows.start])) as strips:
-                if strips:
+        if isinstance(cells[rows.start], np.ndarray):
+            raw = _stacked(cells[rows])
+        else:
+            with image_files.pixels_or_strips(_source(cells[rows.start])) as found:
+                if isinstance(found, image_files.Strips):
                     settings = (image.height, image.width, image.channels)
-                    resized, greatest[rows] = resize_strips(strips, *settings, whole=image.whole)
+                    resized, greatest[rows] = resize_strips(found, *settings, whole=image.whole)
                     return resized
-        raw = _raw(cells[rows])
+                raw = found[None]
         greatest[rows] = raw.max(axis=(1, 2, 3))
         if isinstance(cells[rows.start], np.ndarray):
             for place, reason in _odd(raw, greatest[rows], image.divisor):
@@ -298,10 +300,8 @@ def _batches(cells: np.ndarray) -> Iterator[slice]:
         yield slice(begin, len(cells))
 
 
-def _raw(cells: np.ndarray) -> np.ndarray:
-    """Cells that are worked on together as (rows, height, width, 1 or 3), as they are."""
-    if not isinstance(cells[0], np.ndarray):
-        return image_files.pixels(_source(cells[0]))[None]
+def _stacked(cells: np.ndarray) -> np.ndarray:
+    """Arrays that are worked on together as (rows, height, width, 1 or 3), as they are."""
     _checked(cells[0])
     together = np.stack(list(cells))
     return together if together.ndim == 4 else together[..., None]

@@ -17,6 +17,7 @@ from mlp_toolkit.errors import UserError
 SEPARATORS = {",": "comma", "\t": "tab", ";": "semicolon", "|": "bar"}
 # In the common form a closing quote is followed by a separator or the line's end; `\"` inside a field by anything.
 ESCAPED_QUOTE = re.compile(rb'\\"(?![",;\t|\r\n]|\Z)')
+BEGINS_OTHERWISE = re.compile(rb"(?:\xef\xbb\xbf)?[\r\n]*(?:#|sep=)")
 BLANK_BEFORE_QUOTE = re.compile(rb'[,;\t|] +"')
 SAMPLE_BYTES = 2**24  # so much of a large file is looked at
 
@@ -53,7 +54,7 @@ def without_remarks(raw: bytes, file: Path, notes: list[str]) -> tuple[bytes, st
     if old_line_ends(raw):
         notes.append("lines end in a carriage return alone, as on old Macs")
         raw = raw.replace(b"\r", b"\n")
-    if not raw.removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n").startswith((b"#", b"sep=")):
+    if not BEGINS_OTHERWISE.match(raw):
         return raw, None
     start = raw[:SAMPLE_BYTES].split(b"\n")
     count, separator = before_header(start)
@@ -76,6 +77,11 @@ def has_escapes(raw: bytes) -> bool:
     return b'\\"' in raw and ESCAPED_QUOTE.search(raw) is not None
 
 
+def has_blanks(raw: bytes) -> bool:
+    """Whether blanks stand before quoted fields."""
+    return b' "' in raw and BLANK_BEFORE_QUOTE.search(raw) is not None
+
+
 def without_blanks(text: str, separator: str, escapes: bool) -> str:
     """The same rows, with no blanks before quoted fields; line breaks inside fields count as they did."""
     told = io.StringIO()
@@ -94,7 +100,7 @@ def check_streamable(start: bytes, file: Path) -> None:
     """
     if old_line_ends(start):
         problem, remedy = "lines end in a carriage return alone", "Convert it: tr '\\r' '\\n'"
-    elif BLANK_BEFORE_QUOTE.search(start):
+    elif has_blanks(start):
         problem, remedy = "blanks stand before a quoted field", 'Write it without them: "a","b"'
     else:
         return

@@ -154,7 +154,7 @@ def read_csv(raw: bytes, file: Path, notes: list[str]) -> pd.DataFrame:
     escapes = csv_dialects.has_escapes(raw)
     if escapes:
         notes.append(r"\" inside quoted fields is taken for a quote")
-    if csv_dialects.BLANK_BEFORE_QUOTE.search(raw):
+    if csv_dialects.has_blanks(raw):
         raw, escapes = csv_dialects.without_blanks(_decode(raw, file), separator, escapes).encode(), False
     whole = memoryview(raw)  # a copy of all the bytes, or their text, would take as much memory again
     body = whole[re.match(rb"(?:\xef\xbb\xbf)?[\r\n]*", raw).end() :]  # type: ignore[union-attr]  # matches nothing, too

@@ -11,6 +11,7 @@ import itertools
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from mlp_toolkit.data.columns import parsing
 from mlp_toolkit.data.reading import csv_dialects, csv_files, tables
@@ -82,7 +83,9 @@ def _of_csv(file: Path, targets: list[str]) -> Iterator[tuple[str, list[str]]]:
     if csv_dialects.old_line_ends(whole):
         whole = whole.replace(b"\r", b"\n")
     text = b"".join(whole.splitlines(keepends=True)[layout.before :]).decode("utf-8-sig", errors="replace")
-    lines = csv.reader(io.StringIO(text, newline=""), delimiter=layout.separator, skipinitialspace=True)
+    escape = "\\" if csv_dialects.has_escapes(whole) else None
+    settings: dict[str, Any] = {"delimiter": layout.separator, "skipinitialspace": True, "escapechar": escape}
+    lines = csv.reader(io.StringIO(text, newline=""), **settings)
     places = [layout.names.index(name) for name in targets]
     next(lines, None)
     for cells in lines:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,7 +12,6 @@ from ruamel.yaml import YAML
 from sklearn import datasets
 
 import mlp_toolkit as mt
-from mlp_toolkit.cli import main
 from mlp_toolkit.data import dataset, roles
 from mlp_toolkit.data.columns import encoder as features
 from mlp_toolkit.data.columns.kinds import Kinds, infer_kinds
@@ -81,18 +78,6 @@ def save(levels, way, file):
         exif[image_files.ORIENTATION] = 6
         settings["exif"], image = exif, image.transpose(Image.Transpose.ROTATE_90)
     image.save(file.with_suffix(f".{suffix}"), **settings)
-
-
-@pytest.fixture
-def call(capsys, monkeypatch):
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["mlp-toolkit", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main.main()
-        out, err = capsys.readouterr()
-        return ended.value.code or 0, out, err
-
-    return run
 
 
 def fit(cells, *, size="auto", color="auto", train=None):

@@ -94,3 +94,10 @@ def test_only_the_beginning_of_a_large_file_is_read(tmp_path):
     path = tmp_path / "rows.csv"
     path.write_text("x,y\n" + "1,2\n" * 100_000 + "1,wide\n")
     check_first_rows(recipe_of("regression", path, "y"), "r.yaml")
+
+
+def test_a_quote_inside_a_field_moves_no_cell(tmp_path):
+    path = tmp_path / "rows.csv"
+    path.write_text('x,y,z\n"say \\"hi, you\\"",1,2\n"b",3,4\n')
+    check_first_rows(recipe_of("regression", path, "y"), "r.yaml")
+    assert read_table(path).frame["y"].tolist() == ["1", "3"]
