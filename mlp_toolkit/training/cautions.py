@@ -23,6 +23,7 @@ USUAL_BATCH = 32
 ROWS_LOOKED_AT = 2_000
 VALUES_LOOKED_AT = 20_000_000  # of a layer at once: convolutions have many
 DEAD_SHARE = 1 / 3
+REMEDY_OF_DEAD = "Take leaky_relu, a lower learning rate, or batch normalization (batch_norm)"
 # Beyond these a number is taken for the cause: so many times the usual rate, and what was not scaled.
 RATE_TOO_HIGH = 10.0
 LARGE_FEATURE = 100.0
@@ -193,17 +194,20 @@ def check_dead(model: Any, rows: Rows) -> None:
         outputs = watched([x[begin : begin + each]], training=False)
         for number, values in enumerate(keras.tree.flatten(outputs)):
             alive[number] |= (np.asarray(values) > 0).any(axis=tuple(range(len(values.shape) - 1)))
+    normalised = any(isinstance(layer, keras.layers.BatchNormalization) for layer in model.layers)
+    remedy = "Take leaky_relu or a lower learning rate" if normalised else REMEDY_OF_DEAD
     for name, living in zip(names, alive, strict=True):
         dead = int((~living).sum())
         if dead >= DEAD_SHARE * len(living):
             log.warning(
                 "%s: %d of %d relu neurons (%.0f %%) give 0 for each of %s training rows, and learn no more (dead "
-                "ReLUs). Take leaky_relu, a lower learning rate, or batch normalization (batch_norm).",
+                "ReLUs). %s.",
                 name,
                 dead,
                 len(living),
                 100 * dead / len(living),
                 f"{len(x):,}",
+                remedy,
             )
 
 
