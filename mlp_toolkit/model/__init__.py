@@ -8,10 +8,10 @@ keras_private: where Keras and TensorFlow have no public way.
 mlp: `build_mlp`: a task and the tables become a network.
 activations: activations, and the initializers that fit them.
 losses: losses, and what is watched while training; where they mean nothing.
-optimizers: optimizers by name, with their usual settings.
-schedules: how the learning rate goes on, where Keras has no schedule for it.
+optimizers: optimizers by name, with their usual settings; how the learning rate goes on.
 layers: Keras layers of our own.
 model_file: network and encoding as one model: raw columns in, predictions out.
 prediction: rows through a model.
+programs: traced functions that a second network of the same kind uses again.
 plots: pictures in one line.
 """

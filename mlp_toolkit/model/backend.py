@@ -7,14 +7,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import random
 import re
 import sys
 import tempfile
 from collections.abc import Iterator
 from typing import Any
-
-import numpy as np
 
 from mlp_toolkit.errors import UserError
 
@@ -82,14 +79,3 @@ def _without_chatter() -> Iterator[None]:
 
 
 tf, keras = _import_quietly()
-
-
-@contextlib.contextmanager
-def random_state_kept() -> Iterator[None]:
-    """Keras seeds the generators of Python and NumPy as well; the caller's go on as if it had not."""
-    python, numpy = random.getstate(), np.random.get_state()
-    try:
-        yield
-    finally:
-        random.setstate(python)
-        np.random.set_state(numpy)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mlp_toolkit.model.backend import tf
@@ -89,3 +89,27 @@ def whole_compile_record(model: Network) -> Iterator[None]:
     finally:
         if record is not None:
             record.update(kept)
+
+
+def compile_record(model: Network) -> dict[str, Any]:
+    """What `compile` was given, by argument. The public `get_compile_config` warns of every function among it."""
+    return dict(getattr(getattr(model, "_compile_config", None), "config", None) or {})
+
+
+def decayed(model: Network) -> list[bool]:
+    """For each trainable weight, whether the optimizer's weight decay takes it: some may have been left out by name."""
+    optimizer: Any = getattr(model.optimizer, "inner_optimizer", model.optimizer)
+    return [bool(optimizer._use_weight_decay(variable)) for variable in model.trainable_variables]
+
+
+def called_with(function: Any, arguments: Sequence[Any], captured: Sequence[Any]) -> Any:
+    """Calls a traced function with other variables than those it was traced with.
+
+    TensorFlow passes them as arguments behind the others; that they can be exchanged has no public way.
+
+    Args:
+        function: A `ConcreteFunction`.
+        arguments: Tensors.
+        captured: In the order of `function.captured_inputs`, what takes their place.
+    """
+    return function._call_flat(list(arguments), list(captured))

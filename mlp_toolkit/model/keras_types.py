@@ -96,6 +96,7 @@ class Network(Layer, Protocol):
     output: Any
     inputs: Sequence[Tensor]
     outputs: Sequence[Tensor]
+    output_names: Sequence[str]
     distribute_strategy: Any
     compute_loss: Any
     compute_metrics: Any

@@ -30,6 +30,8 @@ from mlp_toolkit.model.keras_types import Network
 from mlp_toolkit.model.layers.columns import inputs_of
 from mlp_toolkit.model.layers.encoding import encoding_in
 from mlp_toolkit.model.layers.target import Target as TargetLayer
+from mlp_toolkit.model.programs import kept
+from mlp_toolkit.model.programs.signature import architecture
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -317,7 +319,9 @@ def _traced(model: Network, spec: Any) -> Any:
 
     if model.run_eagerly:
         return forward
-    return tf.function(forward, autograph=False).get_concrete_function(spec)
+    layers = architecture(model)
+    key = layers and ("predict", layers, spec, tf.zeros(()).device)
+    return kept.program(key, model.weights, lambda: tf.function(forward, autograph=False).get_concrete_function(spec))
 
 
 def _chunk_rows(model: Network, width: int) -> int:

@@ -14,7 +14,7 @@ from mlp_toolkit.data.targets import Target
 from mlp_toolkit.errors import UserError
 from mlp_toolkit.evaluation.calibration import fit_calibration
 from mlp_toolkit.model import prediction
-from mlp_toolkit.model.backend import keras, random_state_kept
+from mlp_toolkit.model.backend import keras
 from mlp_toolkit.model.keras_types import Network
 from mlp_toolkit.model.layers import augmentation
 from mlp_toolkit.model.layers.augmentation import Augmentation
@@ -43,7 +43,6 @@ class Fitted(NamedTuple):
     seconds: float
 
 
-@random_state_kept()
 def train_recipe(
     spec: Recipe,
     data: RecipeData,
@@ -67,7 +66,6 @@ def train_recipe(
     """
     if spec.train.calibrate and not data.counts["validation"]:
         raise UserError("train.calibrate corrects probabilities by the validation rows, and there are none")
-    keras.utils.set_random_seed(spec.seed)
     network = network_of(spec, data)
     train = spec.train
     learned, validation, by_class = rows_of_data.rows_of(network, data, spec)
@@ -85,7 +83,6 @@ def train_recipe(
     notes, done = state.notes, state.epochs
     if spec.model.pretrain is not None and not done:
         take_over(pretrained(spec, spec.model.pretrain, data, notes, verbose), network, None, notes)
-        keras.utils.set_random_seed(spec.seed)
     changes = _started(spec.model.warm_start, source, network, done, notes) if source is not None else {}
     plan = trainer.Plan(
         train.epochs,

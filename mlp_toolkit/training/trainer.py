@@ -13,12 +13,14 @@ from typing import Any
 from mlp_toolkit.errors import UserError
 from mlp_toolkit.model.backend import keras, tf
 from mlp_toolkit.model.keras_types import Network
+from mlp_toolkit.model.programs import kept
 from mlp_toolkit.storage import saving
 from mlp_toolkit.training import cautions, progress
 from mlp_toolkit.training.engine import devices, epoch
 from mlp_toolkit.training.engine.history import History
 from mlp_toolkit.training.engine.rows import Rows
 from mlp_toolkit.training.engine.steps import Augment, Work
+from mlp_toolkit.training.engine.steps import devices as number_of_devices
 from mlp_toolkit.training.engine.variables import assign, variables
 
 log = logging.getLogger("mlp_toolkit")
@@ -174,7 +176,8 @@ class _Keeper(keras.callbacks.Callback):
         # All in one call, which takes a tenth of the time of reading them one by one.
         held = variables(self.model)
         copy = tf.function(lambda: [tf.identity(variable.value) for variable in held], autograph=False)
-        self.copied = copy.get_concrete_function()  # else TensorFlow would warn of it in a loop of trainings
+        key = "copy" if number_of_devices(self.model) == 1 else None
+        self.copied = kept.program(key, held, copy.get_concrete_function)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         logs = {name: float(value) for name, value in (logs or {}).items()}

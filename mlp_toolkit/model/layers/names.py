@@ -18,7 +18,7 @@ OURS: dict[str, tuple[Role, str]] = {
     "Calibration": ("layer", "model.layers.calibration"),
     "Augmentation": ("layer", "model.layers.augmentation"),
     "step": ("activation", "model.activations"),
-    "Staged": ("schedule", "model.schedules"),
+    "Staged": ("schedule", "model.optimizers"),
 }
 
 

@@ -15,11 +15,12 @@ import numpy as np
 
 from mlp_toolkit.model.backend import keras, tf
 from mlp_toolkit.model.keras_types import Network
-from mlp_toolkit.training.engine.compiled import functions
+from mlp_toolkit.model.programs.signature import signature
+from mlp_toolkit.training.engine.compiled import Pass, Tally, compiled
 from mlp_toolkit.training.engine.history import History
-from mlp_toolkit.training.engine.rows import Arrays
+from mlp_toolkit.training.engine.rows import Arrays, Rows
 from mlp_toolkit.training.engine.steps import Step, Told, Work, build, devices, weighing_labels
-from mlp_toolkit.training.engine.variables import variables
+from mlp_toolkit.training.engine.variables import all_variables, variables
 
 log = logging.getLogger("mlp_toolkit")
 
@@ -60,8 +61,9 @@ def run_epochs(
     """
     model, rows = work.model, work.rows
     steps = math.ceil(rows.rows / work.sizes[0])
+    whole = rows.rows // work.sizes[0]
     pixels = work.sizes[0] * math.prod(rows.first[0].shape[1:]) if work.augment else 0
-    engines = _engines(model, callbacks, steps * epochs, pixels)
+    engines = _engines(model, callbacks, whole * epochs, pixels)
     changes = dict(changes or {})
     if initial_epoch in changes:
         changes.pop(initial_epoch)()
@@ -102,12 +104,15 @@ def _epoch(loop: _Compiled | _Steps, number: int, validated: bool, told: Any) ->
 
 def _loop(engines: list[str], work: Work) -> tuple[_Compiled | _Steps, str]:
     """The first engine that this model can be trained with, and its name."""
-    work = work._replace(model=weighing_labels(work.model, work.rows))
+    model = work.model
+    work = work._replace(model=weighing_labels(model, work.rows))
+    build(work.model, work.rows.first)
+    kind = signature(model) if engines else None  # the optimizer's variables are part of it
     held = variables(work.model)
     for engine in engines:
         before = [variable.numpy() for variable in held]
         try:
-            return _Compiled(work, xla=engine == "xla"), engine
+            return _Compiled(work, xla=engine == "xla", signature=kind), engine
         except Exception as error:  # Whatever a layer or a loss raises while it is traced: the next engine takes over.
             log.warning("Not compiled (%s): %s: %s", engine, type(error).__name__, str(error).split("\n")[0][:200])
             for variable, value in zip(held, before, strict=True):
@@ -121,7 +126,7 @@ def _engines(model: Network, callbacks: Sequence[Any], steps: int, pixels: int =
     Args:
         model: The model.
         callbacks: Those given by the user.
-        steps: Of all epochs.
+        steps: Of all epochs, those of smaller batches excepted.
         pixels: Values of a batch that are augmented.
     """
     hooked = [type(callback).__name__ for callback in callbacks if _watches_batches(callback)]
@@ -158,36 +163,68 @@ def _overrides(callback: Any, hook: str) -> bool:
 class _Compiled:
     """Compiled functions that go once over a block of rows."""
 
-    def __init__(self, work: Work, *, xla: bool) -> None:
+    def __init__(self, work: Work, *, xla: bool, signature: str | None) -> None:
         model = work.model
-        self.work, self.weighted = work, None
-        build(model, work.rows.first)
+        self.work, alone = work, devices(model) == 1
+        key = signature if alone and not work.augment else None
         step, self._told = work.train_step()
-        self._train = functions(step, work.rows, work.sizes[0], xla)
+        self._tally = Tally(model.reset_metrics, model.get_metrics_result)
+        self._train = compiled(
+            step,
+            work.rows,
+            work.sizes[0],
+            xla=xla,
+            tally=self._tally if alone else None,
+            key=key and ("train", key),
+            variables=all_variables(model),
+        )
         if work.validation is not None:
-            step, self.weighted, self._told_of_validation = work.test_step()
-            self._test = functions(step, work.validation, work.sizes[1], xla)
-        # A millisecond an epoch, which is most of it where there are few rows.
-        self._reset, self._results = model.reset_metrics, model.get_metrics_result
-        if devices(model) == 1:
-            self._reset = tf.function(model.reset_metrics, autograph=False).get_concrete_function()
-            self._results = tf.function(model.get_metrics_result, autograph=False).get_concrete_function()
+            step, weighted, self._told_of_validation = work.test_step()
+            self._test_tally = _tally_with(self._tally, weighted)
+            self._test = compiled(
+                step,
+                work.validation,
+                work.sizes[1],
+                xla=xla,
+                tally=self._test_tally if alone else None,
+                key=key and ("test", key),
+                variables=all_variables(model, weighted),
+            )
 
     def train(self, epoch: int, told: Any) -> dict[str, float]:
         """One epoch; its logs. No callback is told of single batches."""
-        return self._over(self.work.rows.blocks(epoch), self._train, self._told)
+        return self._over(self.work.rows, epoch, self._train, self._told, self._tally)
 
     def validate(self) -> dict[str, float]:
         """The logs of the validation rows."""
         rows = self.work.validation
         assert rows is not None
-        return _with_weighted(self.weighted, lambda: self._over(rows.blocks(0), self._test, self._told_of_validation))
+        return self._over(rows, 0, self._test, self._told_of_validation, self._test_tally)
 
-    def _over(self, blocks: Iterator[Arrays], functions: dict[int, Any], told: Told | None) -> dict[str, float]:
-        self._reset()
-        for block in blocks:
-            functions[int(block[0].shape[0])](*block)
-        return _floats(told.logs() if told else self._results())
+    def _over(self, rows: Rows, epoch: int, over: Pass, told: Told | None, tally: Tally) -> dict[str, float]:
+        outside = devices(self.work.model) > 1
+        if outside:
+            tally.reset()
+        done, logs = 0, {}
+        for block in rows.blocks(epoch, over.room):
+            here = min(rows.block_rows, rows.rows - done)
+            logs = over(done == 0, here, block)
+            done += here
+        if told:
+            return _floats(told.logs())
+        return _floats(tally.results() if outside else logs)
+
+
+def _tally_with(tally: Tally, weighted: Any) -> Tally:
+    """The same, with the second loss where there is one."""
+    if weighted is None:
+        return tally
+
+    def reset() -> None:
+        tally.reset()
+        weighted.reset_state()
+
+    return Tally(reset, lambda: {**tally.results(), "weighted_loss": weighted.result()})
 
 
 class _Steps:
@@ -195,7 +232,6 @@ class _Steps:
 
     def __init__(self, work: Work) -> None:
         self.work, self.weighted = work, None
-        build(work.model, work.rows.first)
         # Not `train_on_batch`: it forgets the epoch's metrics at every batch.
         compiled: Callable[[Step], Step] = (lambda step: step) if work.model.run_eagerly else tf.function
         step, self._told = work.train_step()

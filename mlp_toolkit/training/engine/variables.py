@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +13,12 @@ from mlp_toolkit.model.keras_types import Network, Variable
 def variables(model: Network) -> list[Variable]:
     """All that training changes: weights, random states, and the optimizer's variables."""
     return [*model.variables, *model.optimizer.variables]
+
+
+def all_variables(model: Network, *metrics: Any) -> list[Variable]:
+    """These, and what metrics count in: the model's own, and others; each once, in the order of their making."""
+    counted = [variable for metric in (*model.metrics, *filter(None, metrics)) for variable in metric.variables]
+    return list({id(variable): variable for variable in [*variables(model), *counted]}.values())
 
 
 def snapshot(model: Network) -> list[np.ndarray]:

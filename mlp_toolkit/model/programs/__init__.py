@@ -1,0 +1,5 @@
+"""How is a network like one before it trained and asked without compiling anything again?
+
+signature: what a traced function depends on besides a network's variables.
+kept: traced functions that are kept, and called with another network's variables.
+"""
