@@ -75,6 +75,7 @@ $(VENV)/ready: pyproject.toml $(CONSTRAINTS)
 # PyTorch's columns need the extra `bench`, which is gigabytes: $(BIN)/python -m pip install --editable ".[bench]"
 bench: $(VENV)/ready
 	$(BIN)/python benchmarks/fit.py
+	$(BIN)/python benchmarks/again.py
 	$(BIN)/python benchmarks/augment.py
 	$(BIN)/python benchmarks/predict.py
 	$(BIN)/python benchmarks/stream.py

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import re
 import sys
 import tempfile
 from collections.abc import Iterator
 from typing import Any
+
+import numpy as np
 
 from mlp_toolkit.errors import UserError
 
@@ -79,3 +82,17 @@ def _without_chatter() -> Iterator[None]:
 
 
 tf, keras = _import_quietly()
+
+
+@contextlib.contextmanager
+def random_state_kept() -> Iterator[None]:
+    """Keras draws from the generators of Python and NumPy, where a layer has no seed; the caller's go on as if not.
+
+    All that counts has a seed. Keras's own way, `set_random_seed`, makes TensorFlow forget its compiled kernels.
+    """
+    python, numpy = random.getstate(), np.random.get_state()
+    try:
+        yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)

@@ -14,7 +14,7 @@ from mlp_toolkit.data.targets import Target
 from mlp_toolkit.errors import UserError
 from mlp_toolkit.evaluation.calibration import fit_calibration
 from mlp_toolkit.model import prediction
-from mlp_toolkit.model.backend import keras
+from mlp_toolkit.model.backend import keras, random_state_kept
 from mlp_toolkit.model.keras_types import Network
 from mlp_toolkit.model.layers import augmentation
 from mlp_toolkit.model.layers.augmentation import Augmentation
@@ -43,6 +43,7 @@ class Fitted(NamedTuple):
     seconds: float
 
 
+@random_state_kept()
 def train_recipe(
     spec: Recipe,
     data: RecipeData,

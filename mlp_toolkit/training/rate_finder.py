@@ -14,7 +14,7 @@ from mlp_toolkit.data.streaming import stream as streaming
 from mlp_toolkit.errors import UserError
 from mlp_toolkit.evaluation.drawing import BLUE, GREY, ORANGE
 from mlp_toolkit.files import atomic
-from mlp_toolkit.model.backend import tf
+from mlp_toolkit.model.backend import random_state_kept, tf
 from mlp_toolkit.recipe import resolving
 from mlp_toolkit.training import fit_recipe, rows_of_data
 from mlp_toolkit.training.engine.rows import Rows
@@ -106,6 +106,7 @@ def find_learning_rate(
     return search(model, rows, batch_size)
 
 
+@random_state_kept()
 def find_for_recipe(
     recipe_file: str | Path, overrides: Mapping[str, Any] | None = None
 ) -> tuple[resolving.Resolved, RateSearch]:
