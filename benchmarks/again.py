@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from fit_child import resident
 from sklearn.datasets import load_iris
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import cross_val_score
@@ -41,10 +42,10 @@ def main() -> None:
     theirs = seconds(lambda: cross_val_score(scikit(), x, y, cv=10))
     ours = seconds(lambda: cross_val_score(own(), x, y, cv=10))
     lines.append(f"| iris, `cross_val_score(cv=10)` |  | {ours:.2f} | {theirs:.2f} | {ours / theirs:.1f} |")
-    first, last, kilobytes = a_hundred()
+    first, last, megabytes = a_hundred()
     lines.append(
         f"\nA hundred times `build_mlp`, `fit` and `predict` in a process: the third took {first:.3f} s, the hundredth "
-        f"{last:.3f} s; memory grew by {kilobytes / 1000:.1f} MB after the tenth."
+        f"{last:.3f} s; memory changed by {megabytes:+.0f} MB after the tenth."
     )
     text = "\n".join(lines)
     print(text)
@@ -81,11 +82,11 @@ def compared(name: str, x: np.ndarray, y: np.ndarray) -> str:
     return f"| {name} | {first:.2f} | {a:.3f} | {b:.3f} | {a / b:.2f} |"
 
 
-def a_hundred() -> tuple[float, float, int]:
-    """Seconds of the third and of the hundredth training, and kB that came between the tenth and the last."""
+def a_hundred() -> tuple[float, float, float]:
+    """Seconds of the third and of the hundredth training, and MB that came between the tenth and the last."""
     x = np.random.default_rng(0).normal(size=(1_000, 20)).astype("float32")
     y = (x[:, 0] > 0).astype(int)
-    times, before = [], 0
+    times, before = [], 0.0
 
     def once(seed: int) -> None:
         model = mt.build_mlp("binary", n_features=20, seed=seed)
@@ -95,16 +96,15 @@ def a_hundred() -> tuple[float, float, int]:
     for number in range(100):
         times.append(seconds(lambda number=number: once(number)))
         if number == 9:
-            before = resident()
-    return times[2], times[-1], resident() - before
+            before = held()
+    return times[2], times[-1], held() - before
 
 
-def resident() -> int:
-    """The process's memory in kB, once the system has taken back what is free."""
+def held() -> float:
+    """The process's memory in MB, once the system has taken back what is free."""
     gc.collect()
     ctypes.CDLL("libc.so.6").malloc_trim(0)
-    with open("/proc/self/status") as status:
-        return next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
+    return resident("VmRSS") or 0.0
 
 
 def seconds(call: Callable[[], object]) -> float:

@@ -102,6 +102,11 @@ def decayed(model: Network) -> list[bool]:
     return [bool(optimizer._use_weight_decay(variable)) for variable in model.trainable_variables]
 
 
+def takes_others(function: Any) -> bool:
+    """Whether `called_with` can call a traced function: another TensorFlow may have another way inside."""
+    return hasattr(function, "_call_flat")
+
+
 def called_with(function: Any, arguments: Sequence[Any], captured: Sequence[Any]) -> Any:
     """Calls a traced function with other variables than those it was traced with.
 

@@ -56,10 +56,8 @@ def program(key: Hashable | None, variables: Sequence[Variable], trace: Callable
         function = trace()
         place_of = {id(variable.handle): place for place, variable in enumerate(own)}
         captured = function.captured_inputs
-        if any(
-            id(tensor) not in place_of for tensor in captured
-        ):  # something else than variables: only for this network
-            return function
+        if not keras_private.takes_others(function) or any(id(tensor) not in place_of for tensor in captured):
+            return function  # it holds something else than variables: it is for this network alone
         found = _Program(function, tuple(place_of[id(tensor)] for tensor in captured), tuple(own))
         with _LOCK:
             _PROGRAMS[key] = found

@@ -98,7 +98,7 @@ def _has_no_code(value: Any) -> bool:
         return all(_has_no_code(item) for item in value.values())
     if isinstance(value, list | tuple):
         return all(_has_no_code(item) for item in value)
-    return not callable(value) or str(getattr(value, "__module__", "")).startswith(("keras.", "mlp_toolkit."))
+    return not callable(value) or _is_of_keras(value)
 
 
 def _all_of_keras(value: Any) -> bool:

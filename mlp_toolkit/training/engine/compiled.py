@@ -110,8 +110,8 @@ def _over(
             with fast_random_numbers() if xla else contextlib.nullcontext():
                 loop(batches, *arrays)
         if rest:
-            last = lambda: step(tuple(array[batches * batch_size : rows] for array in arrays), batches)  # noqa: E731
-            _where(rows % batch_size > 0, last)
+            last = tuple(array[batches * batch_size : rows] for array in arrays)
+            _where(rows % batch_size > 0, lambda: step(last, batches))
         return tally.results()
 
     return epoch

@@ -164,32 +164,28 @@ class _Compiled:
     """Compiled functions that go once over a block of rows."""
 
     def __init__(self, work: Work, *, xla: bool, signature: str | None) -> None:
-        model = work.model
-        self.work, alone = work, devices(model) == 1
-        key = signature if alone and not work.augment else None
+        self.work, self._outside = work, devices(work.model) > 1
+        self._xla, self._key = xla, None if self._outside or work.augment else signature
         step, self._told = work.train_step()
-        self._tally = Tally(model.reset_metrics, model.get_metrics_result)
-        self._train = compiled(
-            step,
-            work.rows,
-            work.sizes[0],
-            xla=xla,
-            tally=self._tally if alone else None,
-            key=key and ("train", key),
-            variables=all_variables(model),
-        )
+        self._tally = _tally(work.model)
+        self._train = self._pass(step, work.rows, work.sizes[0], self._tally)
         if work.validation is not None:
             step, weighted, self._told_of_validation = work.test_step()
-            self._test_tally = _tally_with(self._tally, weighted)
-            self._test = compiled(
-                step,
-                work.validation,
-                work.sizes[1],
-                xla=xla,
-                tally=self._test_tally if alone else None,
-                key=key and ("test", key),
-                variables=all_variables(model, weighted),
-            )
+            self._test_tally = _tally(work.model, weighted)
+            self._test = self._pass(step, work.validation, work.sizes[1], self._test_tally, weighted)
+
+    def _pass(self, step: Step, rows: Rows, batch_size: int, tally: Tally, weighted: Any = None) -> Pass:
+        """A pass over rows: of training, or of validation, which may count a second loss."""
+        key = self._key and ("train" if rows is self.work.rows else "test", self._key)
+        return compiled(
+            step,
+            rows,
+            batch_size,
+            xla=self._xla,
+            tally=None if self._outside else tally,
+            key=key,
+            variables=all_variables(self.work.model, weighted),
+        )
 
     def train(self, epoch: int, told: Any) -> dict[str, float]:
         """One epoch; its logs. No callback is told of single batches."""
@@ -202,53 +198,58 @@ class _Compiled:
         return self._over(rows, 0, self._test, self._told_of_validation, self._test_tally)
 
     def _over(self, rows: Rows, epoch: int, over: Pass, told: Told | None, tally: Tally) -> dict[str, float]:
-        outside = devices(self.work.model) > 1
-        if outside:
+        if self._outside:
             tally.reset()
         done, logs = 0, {}
         for block in rows.blocks(epoch, over.room):
             here = min(rows.block_rows, rows.rows - done)
             logs = over(done == 0, here, block)
             done += here
-        if told:
-            return _floats(told.logs())
-        return _floats(tally.results() if outside else logs)
+        return _logs(tally.results() if self._outside else logs, told)
 
 
-def _tally_with(tally: Tally, weighted: Any) -> Tally:
-    """The same, with the second loss where there is one."""
+def _tally(model: Network, weighted: Any = None) -> Tally:
+    """The model's own metrics, and the second loss where there is one."""
     if weighted is None:
-        return tally
+        return Tally(model.reset_metrics, model.get_metrics_result)
 
     def reset() -> None:
-        tally.reset()
+        model.reset_metrics()
         weighted.reset_state()
 
-    return Tally(reset, lambda: {**tally.results(), "weighted_loss": weighted.result()})
+    return Tally(reset, lambda: {**model.get_metrics_result(), "weighted_loss": weighted.result()})
+
+
+def _logs(counted: Mapping[str, Any], told: Told | None) -> dict[str, float]:
+    """What was counted, as numbers; where the model's own step says something, that, and the second loss."""
+    if told is None:
+        return _floats(dict(counted))
+    second = {name: value for name, value in counted.items() if name == "weighted_loss"}
+    return _floats({**told.logs(), **second})
 
 
 class _Steps:
     """The same, a call for every batch: for callbacks that watch batches, and for what cannot be compiled."""
 
     def __init__(self, work: Work) -> None:
-        self.work, self.weighted = work, None
+        self.work, self._tally = work, _tally(work.model)
         # Not `train_on_batch`: it forgets the epoch's metrics at every batch.
         compiled: Callable[[Step], Step] = (lambda step: step) if work.model.run_eagerly else tf.function
         step, self._told = work.train_step()
         self._train = compiled(step)
         if work.validation is not None:
-            step, self.weighted, self._told_of_validation = work.test_step()
-            self._test = compiled(step)
+            step, weighted, self._told_of_validation = work.test_step()
+            self._test, self._test_tally = compiled(step), _tally(work.model, weighted)
 
     def train(self, epoch: int, told: Any) -> dict[str, float]:
         """One epoch; its logs."""
         model = self.work.model
-        model.reset_metrics()
+        self._tally.reset()
         logs: dict[str, float] = {}
         for number, batch in enumerate(_batches(self.work.rows.blocks(epoch), self.work.sizes[0])):
             told.on_train_batch_begin(number)
             self._train(batch, tf.constant(number))
-            logs = _floats(self._told.logs() if self._told else model.get_metrics_result())
+            logs = _floats(self._told.logs() if self._told else self._tally.results())
             told.on_train_batch_end(number, logs)
             if model.stop_training:
                 break
@@ -256,24 +257,11 @@ class _Steps:
 
     def validate(self) -> dict[str, float]:
         """The logs of the validation rows."""
-        return _with_weighted(self.weighted, self._validate)
-
-    def _validate(self) -> dict[str, float]:
         assert self.work.validation is not None
-        self.work.model.reset_metrics()
+        self._test_tally.reset()
         for batch in _batches(self.work.validation.blocks(0), self.work.sizes[1]):
             self._test(batch, tf.constant(0))
-        told = self._told_of_validation
-        return _floats(told.logs() if told else self.work.model.get_metrics_result())
-
-
-def _with_weighted(weighted: Any, validate: Callable[[], dict[str, float]]) -> dict[str, float]:
-    """The logs of validation, with the second loss where there is one."""
-    if weighted is None:
-        return validate()
-    weighted.reset_state()
-    logs = validate()
-    return {**logs, "weighted_loss": float(weighted.result())}
+        return _logs(self._test_tally.results(), self._told_of_validation)
 
 
 def _batches(blocks: Iterator[Arrays], size: int) -> Iterator[Arrays]:

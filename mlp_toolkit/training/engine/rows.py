@@ -50,7 +50,7 @@ class Resident:
     def __init__(self, arrays: Sequence[np.ndarray], order: Callable[[int], np.ndarray] | None = None) -> None:
         self.rows = self.block_rows = len(arrays[0])
         self.first = tuple(array[:1].copy() for array in arrays)  # a view would keep the whole array
-        self._arrays: Arrays = tuple(arrays)  # in their own order perhaps with room behind them
+        self._arrays: Arrays = tuple(arrays)  # in their own order, perhaps with room behind them
         self._placed = False
         self._order = order
 

@@ -136,3 +136,23 @@ def test_xla_is_taken_where_its_compilation_pays():
     assert engines(15_000) == ["xla", "graph"]
     assert engines(1_000, hidden=[512] * 3) == ["xla", "graph"]
     assert engines(1_000, hidden=[10]) == ["graph"]
+
+
+def test_a_test_step_of_ones_own_leaves_the_weighted_loss_beside_what_it_says(rows, engine):
+    class Own(keras.Model):
+        def test_step(self, data):
+            x, y, *_ = data
+            return {"loss": keras.ops.mean(keras.ops.square(self(x, training=False) - y)) + 7.0}
+
+    x, y, _ = rows
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((6,))
+    model = Own(inputs, keras.layers.Dense(1, "sigmoid")(inputs))
+    model.compile(keras.optimizers.SGD(1e-9), "binary_crossentropy")
+    p = model.predict(x, verbose=0)[:, 0]
+    history = fit(
+        model, x, y, validation_data=(x, y), class_weight={0: 1.0, 1: 3.0}, epochs=2, batch_size=20, verbose=0
+    ).history
+    weighted = np.where(y == 1, 3, 1) * -np.log(np.where(y == 1, p, 1 - p))
+    assert history["val_weighted_loss"] == pytest.approx([weighted.mean()] * 2, rel=1e-4)
+    assert history["val_loss"] == pytest.approx([np.mean((p - y) ** 2) + 7] * 2, rel=1e-4)
