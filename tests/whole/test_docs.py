@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from mlp_toolkit.data import roles
 from mlp_toolkit.recipe import resolving
 
 DOCS = Path(__file__).parents[2] / "docs"
+PATTERNS = runpy.run_path(str(DOCS / "gather.py"))["PAGES"]
 PAGES = sorted(DOCS.glob("*.md"))
 BASE = {"task": "multiclass", "data": {"dataset": "digits", "target": "target"}}
 
@@ -49,6 +51,12 @@ def test_links_lead_somewhere(page):
 def test_the_index_names_every_page():
     index = (DOCS / "README.md").read_text("utf-8")
     assert all(f"({page.name})" in index for page in PAGES if page.name != "README.md")
+
+
+def test_the_site_lists_every_page():
+    root = DOCS.parent
+    listed = re.findall(r": (\S+\.(?:md|ipynb))$", (root / "mkdocs.yml").read_text("utf-8"), re.M)
+    assert sorted(listed) == sorted(str(page.relative_to(root)) for name in PATTERNS for page in root.glob(name))
 
 
 def test_the_table_of_augmentation_is_the_one_the_benchmark_wrote():
