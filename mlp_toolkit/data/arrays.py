@@ -17,6 +17,10 @@ Shape = tuple[int | None, ...]  # of one row; None stands for any length
 
 CLASS_NUMBERS = ("sparse_categorical_crossentropy",)
 ONE_HOT = ("categorical_crossentropy", "categorical_focal_crossentropy")
+COLUMN_EACH = (
+    "Make a column of 0 and 1 for each label, for instance with "
+    "sklearn.preprocessing.MultiLabelBinarizer().fit_transform(y)."
+)
 ONE = 1e-3  # that the shares of a row's classes may be beside 1
 SEVERAL_LABELS = "Where a row may have several labels, or none, take the task multilabel: sigmoid, binary_crossentropy."
 YES_OR_NO = ("binary_crossentropy", "binary_focal_crossentropy")
@@ -196,6 +200,26 @@ def check_aligned(x: Any, other: Any, what: str) -> None:
             f"X and {what} have different indexes: row by row they do not belong together",
             remedy="Align them, for instance y = y.loc[X.index], or pass y.to_numpy() if the order is right.",
         )
+
+
+def check_rows_of_labels(y: Any, place: str) -> None:
+    """Refuses targets that are a set, or that have a set or a list of names in each row.
+
+    Raises:
+        UserError: With how each label becomes a column.
+    """
+    if isinstance(y, set | frozenset):
+        raise UserError(
+            f"y is a {type(y).__name__}, whose values belong to no row",
+            place=place,
+            remedy="Give a list, an array or a column of a data frame, in the order of X.",
+        )
+    rows = list(y) if hasattr(y, "dtype") and y.dtype.kind == "O" else y
+    first = rows[0] if isinstance(rows, list | tuple) and rows else None
+    if isinstance(first, set | frozenset) or (
+        isinstance(first, list | tuple) and any(isinstance(label, str) for label in first)
+    ):
+        raise UserError(f"y has a {type(first).__name__} of labels in each row", place=place, remedy=COLUMN_EACH)
 
 
 def _numbers(data: Any, what: str) -> np.ndarray:

@@ -11,6 +11,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
+from mlp_toolkit.data.arrays import check_rows_of_labels
 from mlp_toolkit.errors import UserError
 from mlp_toolkit.estimators.arguments import told_names
 from mlp_toolkit.estimators.base import InMemory, Learned
@@ -191,6 +192,7 @@ class MLPClassifier(ClassifierMixin, InMemory):
         return numbers
 
     def _targets(self, y: Any) -> Learned:
+        check_rows_of_labels(y, type(self).__name__)
         missing = _missing(y)
         checked = check_array(
             y, ensure_2d=False, dtype=None, accept_sparse="csr", input_name="y", estimator=self, ensure_min_samples=0

@@ -22,6 +22,13 @@ from mlp_toolkit.recipe import catalog, known_names
 # Metrics that compare a probability with a threshold of 0.5.
 YES_OR_NO = ("binary_accuracy", "precision", "recall", "false_positives", "false_negatives")
 AMONG_CLASSES = tuple(f"{kind}categorical_accuracy" for kind in ("", "sparse_", "top_k_", "sparse_top_k_"))
+# Metrics that compare each output with a target of its own: class numbers are one target for all.
+OUTPUT_BY_OUTPUT = (
+    *YES_OR_NO,
+    *("true_positives", "true_negatives", "auc", "f1_score", "fbeta_score", "binary_crossentropy"),
+    *("precision_at_recall", "recall_at_precision", "sensitivity_at_specificity", "specificity_at_sensitivity"),
+    *("categorical_accuracy", "top_k_categorical_accuracy", "categorical_crossentropy", "categorical_hinge"),
+)
 OF_PROBABILITIES = ("auc", "binary_crossentropy", "categorical_crossentropy", "sparse_categorical_crossentropy")
 ALIASES = {"acc": "accuracy", "bce": "binary_crossentropy"}
 
@@ -112,7 +119,7 @@ def watched(model: Network) -> Iterator[Watched]:
     while pending:
         item = pending.pop(0)
         if isinstance(item, str):
-            yield Watched(ALIASES.get(item.lower(), loss_name(item) or item), {})
+            yield Watched(ALIASES.get(item.lower(), _snake(loss_name(item) or item)), {})
         elif isinstance(item, Mapping) and "class_name" in item:
             inner = item.get("config")
             settings = inner if isinstance(inner, Mapping) else {}
@@ -159,6 +166,13 @@ def _check_metric(metric: Watched, y: np.ndarray, output: Output, what: str) -> 
     name, neurons = metric.name, output.shape[-1] if output.shape else 1
     if name in AMONG_CLASSES and neurons == 1:
         raise _misleading(name, "of one output neuron it is constant, or the share of the class 0", "binary_accuracy")
+    if name in OUTPUT_BY_OUTPUT and neurons != 1 and output.loss == "sparse_categorical_crossentropy":
+        why = f"it compares each of the {neurons} outputs with a target of its own, and {what} holds class numbers"
+        instead = f"categorical_crossentropy and train on keras.utils.to_categorical({what})"
+        raise _misleading(name, why, f"sparse_categorical_accuracy, or with {instead}")
+    if name.startswith("sparse_") and output.loss == "categorical_crossentropy":
+        why = f"it takes class numbers, and {what} holds one column for each class"
+        raise _misleading(name, why, name.removeprefix("sparse_"))
     if name == "accuracy" and neurons == 1:
         name = "binary_accuracy"
     if name in YES_OR_NO and not np.isin(y, (0, 1)).all():

@@ -23,6 +23,7 @@ def check_arrays(X: Any, y: Any) -> None:
     Raises:
         UserError: With how the same is done today.
     """
+    arrays.check_rows_of_labels(y, "fit")
     for name, data in (("X", X), ("y", y)):
         rows = isinstance(data, list | tuple | dict | str) or hasattr(data, "__array__")
         one_by_one = hasattr(data, "__next__") or (hasattr(data, "__iter__") and not hasattr(data, "__getitem__"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import sparse
 from sklearn.base import clone
@@ -171,3 +172,25 @@ def test_log_odds_are_finite_where_the_network_is_sure():
     estimator = mt.MLPClassifier(epochs=60, learning_rate=1.0, early_stopping=None, random_state=0)
     sure = estimator.fit(X, np.arange(80) // 40)
     assert np.isfinite(sure.decision_function(X * 1e3)).all()
+
+
+@pytest.mark.parametrize("dtype", ["Int64", "boolean", "Float64", "bool[pyarrow]", "int64[pyarrow]"])
+def test_labels_of_the_newer_types_of_pandas_are_labels(dtype):
+    X, y = load_breast_cancer(return_X_y=True)
+    chances = [
+        mt.MLPClassifier(epochs=1, random_state=0).fit(X, labels).predict_proba(X)
+        for labels in (y, pd.Series(y, dtype=dtype))
+    ]
+    assert np.array_equal(*chances)
+
+
+def test_sets_and_lists_of_labels_are_told_the_column_each():
+    from sklearn.preprocessing import MultiLabelBinarizer
+
+    X = np.random.default_rng(0).normal(size=(60, 3))
+    for rows in ([{"spam"}, {"spam", "urgent"}, set()] * 20, [["spam"], ["spam", "urgent"], []] * 20):
+        for told in (rows, pd.Series(rows)):
+            with pytest.raises(UserError, match=r"of labels in each row\n.*MultiLabelBinarizer"):
+                mt.MLPClassifier(epochs=1).fit(X, told)
+        columns = MultiLabelBinarizer().fit_transform(rows)
+        assert mt.MLPClassifier(epochs=1).fit(X, columns).predict(X).shape == (60, 2)

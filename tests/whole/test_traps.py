@@ -122,6 +122,27 @@ assert np.isclose(history["squared_error"][0], history["loss"][0], rtol=1e-3)
         then="Targets get the shape of the output, (rows, 1), before anything is computed.",
     ),
     Trap(
+        "AUC, precision or F1 of class numbers",
+        'mt.fit(own(3, "softmax", "sparse_categorical_crossentropy", metrics=["AUC"]), X, kind)',
+        "A page of graph errors about a sum of segments.",
+        ("each of the 3 outputs with a target of its own", "to_categorical(y)"),
+    ),
+    Trap(
+        "Classes as columns, and accuracy of class numbers",
+        """
+accuracy = keras.metrics.SparseCategoricalAccuracy()
+mt.fit(own(3, "softmax", "categorical_crossentropy", metrics=[accuracy]), X, np.eye(3)[kind])
+""",
+        "A page of graph errors about `Equal`.",
+        ("takes class numbers", "with categorical_accuracy"),
+    ),
+    Trap(
+        "A set of labels in each row",
+        'mt.fit(built("multilabel"), X, [{"spam"}, {"spam", "urgent"}] * 30)',
+        "`Unrecognized data type`, with all rows of X.",
+        ("a set of labels in each row", "MultiLabelBinarizer"),
+    ),
+    Trap(
         "More target columns than outputs",
         'mt.fit(own(1, "linear", "mse"), X, X[:, :2])',
         "Nothing is said: one output is trained towards both columns at once.",

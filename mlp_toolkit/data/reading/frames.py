@@ -168,7 +168,8 @@ def _objects(values: Any, name: str) -> Any:
     if odd:
         raise UserError(
             f"column {name!r} holds values of type {odd[0].__name__}; numbers, text, booleans and dates are read",
-            remedy="Split it into plain columns, or drop it.",
+            remedy="Split it into plain columns, or drop it."
+            + (f" Labels: frame[{name!r}].str.join('|').str.get_dummies()." if odd[0] in (set, list, tuple) else ""),
         )
     text = np.empty(len(values), object)
     for i, (value, there) in enumerate(zip(values, present, strict=True)):

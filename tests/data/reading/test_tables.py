@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import re
 from pathlib import Path
 
 import numpy as np
@@ -175,6 +176,14 @@ def test_categories_of_numbers_may_have_gaps():
 def test_columns_of_other_objects_are_refused_by_name(odd):
     with pytest.raises(UserError, match="column 'odd'"):
         frames.normalise(pd.DataFrame({"odd": odd}))
+
+
+def test_labels_in_sets_or_lists_are_told_how_they_become_columns():
+    frame = pd.DataFrame({"labels": [["spam"], ["spam", "urgent"]]})
+    with pytest.raises(UserError, match="holds values of type list") as told:
+        frames.normalise(frame)
+    code = re.search(r"Labels: (.*)\.$", str(told.value))[1]
+    assert eval(code, {"frame": frame}).to_dict("list") == {"spam": [1, 1], "urgent": [0, 1]}
 
 
 def test_names_must_be_different_as_text():
