@@ -45,7 +45,9 @@ AUGMENTATION = """\
 """
 
 
-def draft(source: str, targets: Sequence[str], task: str | None, folder: Path) -> tuple[str, list[str]]:
+def draft(
+    source: str, targets: Sequence[str], task: str | None, folder: Path, header: bool = True
+) -> tuple[str, list[str]]:
     """A recipe for a data file.
 
     Args:
@@ -53,6 +55,7 @@ def draft(source: str, targets: Sequence[str], task: str | None, folder: Path) -
         targets: The columns to predict; one text with commas stands for several, unless a column is named so.
         task: The task; None infers it from the targets.
         folder: Where the recipe will lie: the path in it is relative to that.
+        header: Whether the first line of a CSV file names its columns.
 
     Returns:
         The recipe's text, and what was inferred.
@@ -63,7 +66,7 @@ def draft(source: str, targets: Sequence[str], task: str | None, folder: Path) -
     with reading(Path(source)):
         there = Path(source).exists()
     bundled = not there and source in catalog.config("datasets")["datasets"]
-    table = tables.read_dataset(source) if bundled else tables.read_table(source)
+    table = tables.read_dataset(source) if bundled else tables.read_table(source, named=header)
     frame = table.frame
     if not targets:
         columns = [str(name) for name in frame.columns]
@@ -81,6 +84,7 @@ def draft(source: str, targets: Sequence[str], task: str | None, folder: Path) -
     named = Path(source).resolve() if Path(source).is_dir() else Path(source)
     stem = source if bundled else named.name.split(".")[0]
     where = f"dataset: {source}" if bundled else f"path: {_key(os.path.relpath(source, folder))}"
+    where += "" if header else "\n  header: false             # columns are called by their numbers, from 0"
     target = _key(names[0]) if len(names) == 1 else "[" + ", ".join(map(_key, names)) + "]"
     heading = _heading(kinds, [*notes], len(frame))
     return heading + _text(task=task, name=stem, where=where, target=target, kinds=kinds, features=features), notes

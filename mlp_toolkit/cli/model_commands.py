@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mlp_toolkit.cli.options import RunPath, named_columns
+from mlp_toolkit.cli.options import NoHeader, RunPath, named_columns
 from mlp_toolkit.errors import UserError
 
 if TYPE_CHECKING:
     from mlp_toolkit.data.reading.tables import Table
 
 
-def evaluate(run_path: RunPath, data: Annotated[Path, typer.Argument(metavar="DATA")]) -> None:
+def evaluate(
+    run_path: RunPath, data: Annotated[Path, typer.Argument(metavar="DATA")], no_header: NoHeader = False
+) -> None:
     """Scores a trained model on new labelled rows."""
-    table = _rows_for(data, run_path)
+    table = _rows_for(data, run_path, no_header)
     from mlp_toolkit.model.prediction import table_rows
     from mlp_toolkit.runs.finished import evaluate_rows as score
     from mlp_toolkit.runs.finished import open_model
@@ -35,13 +37,14 @@ def predict(
         list[str] | None,
         typer.Option(metavar="COLUMNS", help="Columns of DATA to write before the predictions: A,B or twice."),
     ] = None,
+    no_header: NoHeader = False,
 ) -> None:
     """Predicts new raw rows; writes CSV or Parquet."""
     if output.suffix not in (".csv", ".parquet"):
         raise UserError("predictions are written as .csv or .parquet", place="-O", found=output.name)
     if not output.parent.is_dir():
         raise UserError("the folder to write to is not there", place=str(output))
-    table = _rows_for(data, run_path)
+    table = _rows_for(data, run_path, no_header)
     kept = table.frame[named_columns(keep or [], table.frame, "--keep:")]
     from mlp_toolkit.files import atomic
     from mlp_toolkit.model.prediction import table_rows
@@ -88,12 +91,12 @@ def report(run_path: Annotated[Path, typer.Argument(metavar="RUN", help="A run d
     print(write_report(run_path, load_run(run_path).metrics))
 
 
-def _rows_for(data: Path, run_path: Path) -> Table:
+def _rows_for(data: Path, run_path: Path, no_header: bool) -> Table:
     from mlp_toolkit.data.reading import tables
 
     if not run_path.exists():
         raise UserError("no such run directory or model file", place=str(run_path))
-    return tables.read_table(data)
+    return tables.read_table(data, named=not no_header)
 
 
 def _phrase(value: Any) -> str:

@@ -20,6 +20,9 @@ Overrides = Annotated[
     list[str] | None,
     typer.Option("-o", metavar="KEY=VALUE", help="Overrides a value, as YAML: -o train.epochs=5. May be repeated."),
 ]
+NoHeader = Annotated[
+    bool, typer.Option("--no-header", help="The first line of the CSV file is a row; columns are numbered from 0.")
+]
 
 
 def override_pairs(override: list[str] | None) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from mlp_toolkit.cli.options import Overrides, RecipeFile, early_check, override_pairs
+from mlp_toolkit.cli.options import NoHeader, Overrides, RecipeFile, early_check, override_pairs
 from mlp_toolkit.errors import UserError
 from mlp_toolkit.recipe import catalog, resolving
 
@@ -60,6 +60,7 @@ def init(
     output: Annotated[
         Path | None, typer.Option("-O", metavar="FILE", help="The recipe to write; default DATA.yaml.")
     ] = None,
+    no_header: NoHeader = False,
 ) -> None:
     """Writes a commented recipe for a data file, or for a folder of images."""
     from mlp_toolkit.cli.draft import draft
@@ -74,7 +75,7 @@ def init(
         raise UserError("this file is there already", place=str(file), remedy="Name another by -O FILE.")
     if not file.parent.is_dir():
         raise UserError("the folder to write to is not there", place=str(file))
-    text, notes = draft(data, target or [], task, file.parent)
+    text, notes = draft(data, target or [], task, file.parent, not no_header)
     with atomic(file) as temporary:
         temporary.write_text(text, "utf-8")
     for note in notes:

@@ -93,11 +93,12 @@ def load_dataset(recipe: Recipe, place: str = "recipe") -> Dataset:
     data = recipe.data
     unused = roles.unused_columns(data, columns)
     notes: list[str] = []
-    table = tables.read_table(data.path, unused) if data.path else tables.read_dataset(str(data.dataset))
+    bundled = None if data.path else tables.read_dataset(str(data.dataset))
+    table = bundled or tables.read_table(str(data.path), unused, data.header)
     notes += table.notes
     sources, fingerprints = [("", roles.rooted(table, data))], [table.fingerprint]
     for part, path in roles.part_files(data):
-        other = tables.read_table(path, unused)
+        other = tables.read_table(path, unused, data.header)
         sources.append((part, roles.rooted(other, data)))
         fingerprints.append(other.fingerprint)
     return prepare(recipe, sources, tables.one_fingerprint(fingerprints), notes, place)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def header_of(data: Data) -> list[str]:
     """The columns of a recipe's data; no row is read."""
-    return tables.header(data.path) if data.path else tables.dataset_header(str(data.dataset))
+    return tables.header(data.path, data.header) if data.path else tables.dataset_header(str(data.dataset))
 
 
 def check_header(recipe: Recipe, place: str) -> list[str]:
@@ -59,7 +59,7 @@ def check_header(recipe: Recipe, place: str) -> list[str]:
     if data.shares:
         others += [share for share in (data.shares.validation, data.shares.test) if isinstance(share, str)]
     for other in others:
-        absent = [name for name in columns if name not in tables.header(other)]
+        absent = [name for name in columns if name not in tables.header(other, data.header)]
         unused = {*data.split_columns, *unused_columns(data, columns)}
         needed = [name for name in absent if name not in unused]
         if needed:
@@ -89,11 +89,13 @@ def check_columns(frame: pd.DataFrame, wanted: Sequence[str], what: str) -> None
     """
     absent = [name for name in wanted if name not in frame.columns]
     if absent:
-        near = nearest(absent[0], frame.columns)
+        columns = [str(name) for name in frame.columns]
+        near = nearest(absent[0], columns)
+        row = "If the first line of the file is a row: --no-header." if any(map(parsing.is_plain, columns)) else None
         raise UserError(
             f"{what} {listing(map(repr, absent))} {'is' if len(absent) == 1 else 'are'} not in the data",
-            allowed=[str(name) for name in frame.columns],
-            remedy=f"Did you mean {shorten(near)!r}?" if near else None,
+            allowed=columns,
+            remedy=f"Did you mean {shorten(near)!r}?" if near else row,
         )
 
 

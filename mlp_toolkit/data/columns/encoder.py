@@ -153,7 +153,9 @@ def require_columns(names: Collection[str], encoding: Encoding) -> None:
     absent = [name for name in encoding.columns if name not in names]
     if absent:
         near = {name: nearest(name, itertools.islice(names, MOST_COLUMNS)) for name in absent[:3]}
-        hints = [f"{name!r} is perhaps {other!r}" for name, other in near.items() if other]
+        by_number = all(map(str.isdigit, encoding.columns))
+        hints = ["columns are called by their numbers: --no-header, or pandas.read_csv(FILE, header=None)"] * by_number
+        hints += [f"{name!r} is perhaps {other!r}" for name, other in near.items() if other]
         raise UserError(
             f"{len(absent)} of the model's {len(encoding.columns)} columns are missing: {listing(absent)}",
             remedy="; ".join(hints) or None,

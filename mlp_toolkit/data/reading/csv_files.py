@@ -32,9 +32,9 @@ class Layout(NamedTuple):
     """What a CSV file begins with.
 
     Attributes:
-        names: The columns.
+        names: The columns; where the file has no header, their numbers from 0.
         separator: What stands between two cells.
-        before: Lines before the header: empty ones, remarks, and `sep=;`.
+        before: Lines before the header, or before the first row: empty ones, remarks, and `sep=;`.
     """
 
     names: list[str]
@@ -59,21 +59,25 @@ def unpacked(raw: bytes, file: Path) -> bytes:
     return content
 
 
-def layout(file: Path) -> Layout:
+def layout(file: Path, header: bool = True) -> Layout:
     """The column names of a CSV file, and its separator.
+
+    Args:
+        file: Its name.
+        header: Whether the first line names the columns.
 
     Raises:
         UserError: The header cannot be read.
     """
     with reading(file), opened(file) as stream:
         start = stream.read(FIRST_BYTES)
-        header, before, separator = _first_lines(start)
-        if len(start) == FIRST_BYTES and (not header or header.startswith(b"#")):  # which may be a remark
+        first, before, separator = _first_lines(start)
+        if len(start) == FIRST_BYTES and (not first or first.startswith(b"#")):  # which may be a remark
             start += stream.read(HEADER_BYTES - FIRST_BYTES)
-            header, before, separator = _first_lines(start)
-        if len(start) == HEADER_BYTES and not header:
+            first, before, separator = _first_lines(start)
+        if len(start) == HEADER_BYTES and not first:
             raise UserError(f"no header ends within the first {HEADER_BYTES:,} bytes", place=str(file))
-    return Layout(*_csv_header(_decode(header or start, file), file, separator), before)
+    return Layout(*_csv_header(_decode(first or start, file), file, separator, header), before)
 
 
 def _first_lines(start: bytes) -> tuple[bytes, int, str | None]:
@@ -109,8 +113,8 @@ def _decode(raw: bytes, file: Path) -> str:
     return text
 
 
-def _csv_header(text: str, file: Path, separator: str | None = None) -> tuple[list[str], str]:
-    """The names in the first line, and the separator: the one that the file names, or the likeliest."""
+def _csv_header(text: str, file: Path, separator: str | None, header: bool) -> tuple[list[str], str]:
+    """The names in the first line, or its cells' numbers; and the separator that the file names, or the likeliest."""
     first = text.lstrip("\r\n")
     line = first.split("\n", 1)[0]
     if not line.strip():
@@ -122,6 +126,8 @@ def _csv_header(text: str, file: Path, separator: str | None = None) -> tuple[li
         names = next(csv.reader(io.StringIO(first), delimiter=separator, strict=True, skipinitialspace=True), [])
     except csv.Error as error:
         raise UserError(f"the header cannot be read: {shorten(error)}", place=f"{file}:1") from None
+    if not header:
+        return column_names([str(number) for number in range(len(names))], f"{file}:1"), separator
     names = [name.strip() for name in names]
     if len(names) > 1 and not names[0]:
         names[0] = "Unnamed: 0"  # as pandas calls the column in which it has written the names of the rows
@@ -135,13 +141,14 @@ def _csv_header(text: str, file: Path, separator: str | None = None) -> tuple[li
     return column_names(names, f"{file}:1"), separator
 
 
-def read_csv(raw: bytes, file: Path, notes: list[str]) -> pd.DataFrame:
+def read_csv(raw: bytes, file: Path, notes: list[str], header: bool = True) -> pd.DataFrame:
     """The rows of a CSV file as text, None where missing.
 
     Args:
         raw: Its bytes.
         file: Its name.
         notes: Takes what was inferred.
+        header: Whether the first line names the columns; else they are called by their numbers from 0.
 
     Raises:
         UserError: With the line and the remedy.
@@ -150,7 +157,7 @@ def read_csv(raw: bytes, file: Path, notes: list[str]) -> pd.DataFrame:
     import pyarrow.csv as arrow_csv
 
     raw, named = csv_dialects.without_remarks(raw, file, notes)
-    names, separator = _csv_header(_decode(raw, file), file, named)
+    names, separator = _csv_header(_decode(raw, file), file, named, header)
     escapes = csv_dialects.has_escapes(raw)
     if escapes:
         notes.append(r"\" inside quoted fields is taken for a quote")
@@ -164,10 +171,10 @@ def read_csv(raw: bytes, file: Path, notes: list[str]) -> pd.DataFrame:
     if separator != usual:
         by = "first line" if named else "header"
         notes.append(f"separator: {SEPARATORS.get(separator, repr(separator))}, by the {by}")
-    if all(map(parsing.is_plain, names)):
+    if header and 2 * sum(map(parsing.is_plain, names)) >= len(names):
         notes.append(
             f"the first line, {shorten(separator.join(names), 60)}, is taken for the names of the columns; "
-            "if it is a row, write names above it"
+            "if it is a row, say data.header: false (init and predict: --no-header)"
         )
     missing = catalog.config("features")["missing_values"]
     try:
@@ -175,7 +182,10 @@ def read_csv(raw: bytes, file: Path, notes: list[str]) -> pd.DataFrame:
             pa.BufferReader(body),
             # One block for the whole file: no row may be longer than a block.
             read_options=arrow_csv.ReadOptions(
-                column_names=names, skip_rows_after_names=1, use_threads=False, block_size=min(len(body) + 1, 2**31 - 1)
+                column_names=names,
+                skip_rows_after_names=int(header),
+                use_threads=False,
+                block_size=min(len(body) + 1, 2**31 - 1),
             ),
             parse_options=arrow_csv.ParseOptions(
                 delimiter=separator, newlines_in_values=b'"' in raw, escape_char="\\" if escapes else False

@@ -39,7 +39,11 @@ def check_first_rows(recipe: Recipe, place: str) -> None:
     kind = tables.suffix(file) if recipe.data.path else ""
     if kind not in (".csv", ".tsv", ".parquet"):
         return
-    rows = _of_parquet(file, recipe.data.targets) if kind == ".parquet" else _of_csv(file, recipe.data.targets)
+    rows = (
+        _of_parquet(file, recipe.data.targets)
+        if kind == ".parquet"
+        else _of_csv(file, recipe.data.targets, recipe.data.header)
+    )
     rules = catalog.config("features")
     gaps = {*rules["missing_values"], *rules["missing_numbers"]}
     seen: dict[str, str] = {}
@@ -74,9 +78,9 @@ def _wrong(task: str, text: str, seen: dict[str, str]) -> tuple[str, str] | None
     return None
 
 
-def _of_csv(file: Path, targets: list[str]) -> Iterator[tuple[str, list[str]]]:
+def _of_csv(file: Path, targets: list[str], header: bool) -> Iterator[tuple[str, list[str]]]:
     """Where each row stands, and its targets as text."""
-    layout = csv_files.layout(file)
+    layout = csv_files.layout(file, header)
     with reading(file), csv_files.opened(file) as stream:
         start = stream.read(BYTES)
     whole, _, _ = start.rpartition(b"\n") if len(start) == BYTES else (start, b"", b"")
@@ -87,7 +91,8 @@ def _of_csv(file: Path, targets: list[str]) -> Iterator[tuple[str, list[str]]]:
     settings: dict[str, Any] = {"delimiter": layout.separator, "skipinitialspace": True, "escapechar": escape}
     lines = csv.reader(io.StringIO(text, newline=""), **settings)
     places = [layout.names.index(name) for name in targets]
-    next(lines, None)
+    if header:
+        next(lines, None)
     for cells in lines:
         if len(cells) == len(layout.names):
             yield f"line {layout.before + lines.line_num}", [cells[place].strip(parsing.BLANK) for place in places]

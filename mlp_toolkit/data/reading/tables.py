@@ -44,8 +44,12 @@ class Table:
     folder: Path | None = Path()
 
 
-def header(path: str | Path) -> list[str]:
+def header(path: str | Path, named: bool = True) -> list[str]:
     """The column names of a file, without reading its rows.
+
+    Args:
+        path: The file, or a folder of Parquet files or of images.
+        named: Whether the first line of a CSV file names its columns; else their numbers do, from 0.
 
     Raises:
         UserError: The file cannot be read, or its names are empty or stand twice.
@@ -64,7 +68,7 @@ def header(path: str | Path) -> list[str]:
             return column_names([str(name) for name in schema.names if name not in bookkeeping], file)
     if kind == ".npz":
         return [name for name, _ in npz_files.npz_columns(file, [])]
-    return [name for name in csv_files.layout(file).names if not parquet_tables.BOOKKEEPING.fullmatch(name)]
+    return [name for name in csv_files.layout(file, named).names if not parquet_tables.BOOKKEEPING.fullmatch(name)]
 
 
 def dataset_header(name: str) -> list[str]:
@@ -72,11 +76,16 @@ def dataset_header(name: str) -> list[str]:
     return list(catalog.config("datasets")["datasets"][name]["columns"])
 
 
-def read_table(path: str | Path, without: Collection[str] = ()) -> Table:
+def read_table(path: str | Path, without: Collection[str] = (), named: bool = True) -> Table:
     """Reads a CSV, TSV (also gzip), Parquet or NPZ file, or a folder of Parquet files in the order of their names.
 
     A folder of images gives their paths in the column `image`, and in `label` the names of the folders in it where the
     images lie in those.
+
+    Args:
+        path: The file or folder.
+        without: Columns of a Parquet file that are not read.
+        named: Whether the first line of a CSV file names its columns; else their numbers do, from 0.
 
     Raises:
         UserError: With file, line and remedy for everything that is wrong with it.
@@ -100,7 +109,7 @@ def read_table(path: str | Path, without: Collection[str] = ()) -> Table:
     else:
         if kind.endswith(".gz"):
             raw = csv_files.unpacked(raw, file)
-        frame = csv_files.read_csv(raw, file, notes)
+        frame = csv_files.read_csv(raw, file, notes, named)
         bookkeeping = [name for name in frame.columns if parquet_tables.BOOKKEEPING.fullmatch(name)]
         if bookkeeping:
             notes.append(parquet_tables.left_out(bookkeeping))

@@ -40,13 +40,13 @@ def as_parquet(file: Path, target: Path, recipe: Recipe) -> Path:
     from pyarrow import parquet
 
     fingerprint = tables.file_fingerprint(file)
-    if target.is_file() and fingerprint_of(target) == fingerprint:
+    if target.is_file() and fingerprint_of(target) == fingerprint:  # a recipe goes on in its run directory as it is
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
     begin, numeric, writer = 0, dict[str, tuple[str, ...]](), None
     with atomic(target) as temporary:
         try:
-            for frame in _blocks(file):
+            for frame in _blocks(file, recipe.data.header):
                 frame.index = pd.RangeIndex(begin, begin + len(frame))
                 if not begin:
                     numeric = _numbers(recipe, frame)
@@ -73,12 +73,12 @@ def fingerprint_of(file: Path) -> str:
     return held.decode()
 
 
-def _blocks(file: Path) -> Any:
+def _blocks(file: Path, header: bool = True) -> Any:
     """The rows as text, None where missing, some megabytes at a time."""
     import pyarrow as pa
     import pyarrow.csv as arrow_csv
 
-    names, separator, before = csv_files.layout(file)
+    names, separator, before = csv_files.layout(file, header)
     with reading(file), csv_files.opened(file) as stream:
         start = stream.read(csv_dialects.SAMPLE_BYTES)
     csv_dialects.check_streamable(start, file)
@@ -90,7 +90,7 @@ def _blocks(file: Path) -> Any:
         with arrow_csv.open_csv(
             file,
             read_options=arrow_csv.ReadOptions(
-                column_names=names, skip_rows_after_names=1 + before, use_threads=False, block_size=BLOCK_BYTES
+                column_names=names, skip_rows_after_names=before + header, use_threads=False, block_size=BLOCK_BYTES
             ),
             parse_options=arrow_csv.ParseOptions(
                 delimiter=separator, newlines_in_values=True, escape_char="\\" if escapes else False

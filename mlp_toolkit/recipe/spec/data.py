@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -22,6 +22,8 @@ from mlp_toolkit.recipe.spec.types import (
     Side,
     one_of,
 )
+
+CSV = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 
 
 class Shares(Part):
@@ -45,6 +47,15 @@ class Shares(Part):
         return self
 
 
+def _as_text(columns: Any) -> Any:
+    """Columns given by number, as text."""
+    if isinstance(columns, list):
+        return [_as_text(column) for column in columns]
+    if isinstance(columns, dict):
+        return {_as_text(column): kind for column, kind in columns.items()}
+    return str(columns) if isinstance(columns, int) and not isinstance(columns, bool) else columns
+
+
 class Images(Part):
     """How the images of an image column become equal rows of pixels."""
 
@@ -61,6 +72,7 @@ class Data(Part):
 
     path: Column | None
     dataset: Column | None
+    header: bool
     target: Annotated[
         Annotated[Column, Tag("text")] | Annotated[Annotated[list[Column], Field(min_length=1)], Tag("list")],
         one_of("a column, or a list of columns"),
@@ -85,12 +97,27 @@ class Data(Part):
     images: Images
     stream: Literal["auto"] | bool
 
+    @model_validator(mode="before")
+    @classmethod
+    def _by_number(cls, values: Any) -> Any:
+        """Without a header columns are called by their number, which a recipe may write as one."""
+        if not isinstance(values, dict) or values.get("header") is not False:
+            return values
+        target, features, weight = (values.get(key) for key in ("target", "features", "sample_weight"))
+        return values | {"target": _as_text(target), "features": _as_text(features), "sample_weight": _as_text(weight)}
+
     @model_validator(mode="after")
     def _one_source(self, info: ValidationInfo) -> Data:
         given = (self.path is not None) + (self.dataset is not None)
         if given != (0 if info.context == IN_MEMORY else 1):
             raise known_names.refuse(
                 "exactly one of path and dataset says where the rows come from", allowed="path or dataset"
+            )
+        if not self.header and not (self.path or "").lower().endswith(CSV):
+            raise known_names.refuse(
+                "only a CSV file may have no header",
+                at=("header",),
+                allowed="true, or a path that ends in .csv or .tsv",
             )
         known = catalog.config("datasets")["datasets"]
         if self.dataset is not None and self.dataset not in known:
