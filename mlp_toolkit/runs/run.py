@@ -17,6 +17,7 @@ from mlp_toolkit.data.pieces import RecipeData
 from mlp_toolkit.data.splitting import PARTS
 from mlp_toolkit.data.streaming import stream
 from mlp_toolkit.evaluation import metrics, report
+from mlp_toolkit.evaluation.few_rows import note_on_few_rows
 from mlp_toolkit.files import writing
 from mlp_toolkit.model import prediction
 from mlp_toolkit.model.keras_types import Network
@@ -213,5 +214,6 @@ def _evaluate(directory: Path, model: Network, spec: Recipe, data: RecipeData) -
         scores[part] = metrics.score(values, outputs, data.target, names)
         if part == "test":
             notes += metrics.note_on_one_class(outputs, data.target, part)
+            notes += note_on_few_rows(values, outputs, data.target, data.counts["validation"])
             scores |= metrics.scores_of_each(values, outputs, data.target)
     return scores, notes
