@@ -26,6 +26,7 @@ from mlp_toolkit.recipe import yaml_text
 from mlp_toolkit.recipe.known_names import KINDS
 from mlp_toolkit.recipe.resolving import Resolved
 from mlp_toolkit.recipe.spec import Recipe
+from mlp_toolkit.training import progress
 
 REPEATS = (
     "The same recipe, data and seed give the same bits again with the versions and on the kind of processor named "
@@ -210,11 +211,12 @@ def _environment(spec: Recipe, data: RecipeData) -> dict[str, Any]:
     }
 
 
-def write_history(directory: Path, history: Mapping[str, list[float]]) -> None:
-    """`history.csv`: a row per epoch."""
+def write_history(directory: Path, history: Mapping[str, list[float]], target: Target) -> None:
+    """`history.csv`: a row per epoch, errors in the target's units."""
     import pandas as pd
 
-    frame = pd.DataFrame(history)
+    values = {name: np.array(of_epochs) for name, of_epochs in history.items()}
+    frame = pd.DataFrame(progress.in_units(values, progress.units_of(target)))
     frame.insert(0, "epoch", np.arange(1, len(frame) + 1))
     write_text(directory / "history.csv", frame.to_csv(index=False))
 

@@ -127,7 +127,7 @@ def _carried_out(resolved: Resolved, place: str, directory: Path, *, resume: boo
     data, source = _read(spec, place, directory)
     say(describe(spec, data))
     checkpoint = Checkpoint(
-        directory / "checkpoint.h5", resolved, data, lambda state: write_history(directory, state.history)
+        directory / "checkpoint.h5", resolved, data, lambda state: write_history(directory, state.history, data.target)
     )
     earlier = checkpoint.read() if resume else None
     layer = fit_recipe.augmentation_of(spec, data)
@@ -153,7 +153,7 @@ def _carried_out(resolved: Resolved, place: str, directory: Path, *, resume: boo
             say(note)
         with writing(directory):
             saving.save(model, directory / "model.h5")
-            write_history(directory, state.history)
+            write_history(directory, state.history, data.target)
             record = _record(spec, *_evaluate(directory, model, spec, data), data, state)
             for note in record["notes"][len(state.notes) :]:
                 say(note)

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mlp_toolkit.data.pieces import RecipeData
-from mlp_toolkit.data.targets import Target
 from mlp_toolkit.errors import UserError
 from mlp_toolkit.evaluation.calibration import fit_calibration
 from mlp_toolkit.model import prediction
@@ -22,7 +21,7 @@ from mlp_toolkit.model.mlp import build_mlp
 from mlp_toolkit.model.model_file import build_model_file
 from mlp_toolkit.model.optimizers import make_optimizer
 from mlp_toolkit.recipe.spec import Recipe
-from mlp_toolkit.training import rows_of_data, trainer
+from mlp_toolkit.training import progress, rows_of_data, trainer
 from mlp_toolkit.training.engine.steps import Augment
 from mlp_toolkit.training.engine.variables import assign
 from mlp_toolkit.training.pretraining import pretrained
@@ -96,7 +95,7 @@ def train_recipe(
         changes=changes,
         after_epoch=after_epoch,
         restore_best=True,
-        units=_units(data.target),
+        units=progress.units_of(data.target),
     )
     trainer.train(network, learned, validation, plan, state)
     for layer in network.layers:  # the model file's optimizer holds the state of all weights, frozen or not
@@ -104,14 +103,6 @@ def train_recipe(
     correction = _calibrated(network, data, validation, by_class, notes) if train.calibrate else None
     model = build_model_file(network, data.encoding, data.target, correction)
     return Fitted(model, state, time.monotonic() - started)
-
-
-def _units(target: Target) -> dict[str, float | None]:
-    """What takes the errors of an epoch into the target's units: a network learns numbers of mean 0 and deviation 1."""
-    if target.task != "regression":
-        return {}
-    alike = len(set(target.scale)) == 1  # else the mean over several targets has no unit
-    return dict.fromkeys(("rmse", "mae"), target.scale[0] if alike else None)
 
 
 def augmentation_of(spec: Recipe, data: RecipeData) -> Augmentation | None:

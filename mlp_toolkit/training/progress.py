@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from importlib.util import find_spec
 from typing import Any, Literal
 
+from mlp_toolkit.data.targets import Target
 from mlp_toolkit.errors import UserError, number
 
 Style = Literal["none", "bar", "lines"]
@@ -93,7 +94,15 @@ def watcher(verbose: Any, units: Mapping[str, float | None] | None = None) -> An
     return Watcher()
 
 
-def in_units(logs: Mapping[str, float], units: Mapping[str, float | None]) -> dict[str, float]:
+def units_of(target: Target) -> dict[str, float | None]:
+    """What takes the errors of an epoch into the target's units: a network learns numbers of mean 0 and deviation 1."""
+    if target.task != "regression":
+        return {}
+    alike = len(set(target.scale)) == 1  # else the mean over several targets has no unit
+    return dict.fromkeys(("rmse", "mae"), target.scale[0] if alike else None)
+
+
+def in_units(logs: Mapping[str, Any], units: Mapping[str, float | None]) -> dict[str, Any]:
     """Scores in the target's units; those that have none because the targets differ in theirs are left out."""
     shown = {}
     for name, value in logs.items():

@@ -120,6 +120,13 @@ def test_history_has_a_row_per_epoch(runs):
     assert {"loss", "val_loss"} <= set(runs["binary"].history)
 
 
+def test_errors_of_each_epoch_are_in_the_targets_units(runs):
+    metrics, history = runs["regression"].metrics, runs["regression"].history
+    best = history.iloc[metrics["best_epoch"] - 1]
+    assert best["val_rmse"] == pytest.approx(metrics["validation"]["rmse"], rel=1e-4)
+    assert best["val_mae"] == pytest.approx(metrics["validation"]["mae"], rel=1e-4)
+
+
 def test_environment_holds_versions_seed_and_fingerprint(runs, folder):
     import hashlib
 
