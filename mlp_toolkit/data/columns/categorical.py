@@ -27,6 +27,11 @@ TEXTS_COUNTED = 200_000
 # More than this share of rows with unknown words is worth a remark; so many rows of a table are looked at.
 UNSEEN_SHARE, UNSEEN_FROM, UNSEEN_LOOKED_AT = 0.1, 3, 10_000
 
+# Numbers that would be read if they were written otherwise.
+GROUPED = re.compile(r"[+-]?[$€£¥]?\s?[+-]?\d{1,3}(?:,\d{3})*(?:\.\d+)?\s?(?:[€$£¥%]|EUR|USD|CHF)?")
+WITH_UNIT = re.compile(r"[+-]?\d+(?:\.\d+)?\s?((?:°|[^\W\d_]{1,5})[^\W\d_]?|[^\W\d_]{1,4}/[^\W\d_]{1,4})")
+MOST_UNITS = 4
+
 
 def recognise_texts(texts: Texts) -> Found:
     """Any texts; those with too many different values are ignored."""
@@ -42,13 +47,15 @@ def recognise_texts(texts: Texts) -> Found:
 
 def _nearly_numbers(values: list[str]) -> str | None:
     """How texts look that would be numbers if they were written otherwise, and how to write them; None for others."""
-    if all(re.fullmatch(r"[+-]?\d{1,3}(,\d{3})?", value) for value in values):
-        odd = next((value for value in values if "," in value), "")
+    if all(map(GROUPED.fullmatch, values)):
+        odd = next((value for value in values if parsing.to_number(value) is None), "")
         return f"numbers such as {odd!r} may be thousands or fractions: write them without the comma" if odd else None
-    first = re.fullmatch(r"[+-]?\d+(?:\.\d+)?\s?([^\W\d_]{1,5})", values[0])
-    unit = first[1] if first else ""
-    if unit and all(re.fullmatch(rf"[+-]?\d+(?:\.\d+)?\s?{unit}", value) for value in values):
-        return f"numbers with the unit {unit!r}: leave it away, and write it in the name of the column"
+    matches = [WITH_UNIT.fullmatch(value) for value in values]
+    units = dict.fromkeys(match[1] for match in matches if match)
+    if len(units) == 1 and all(matches):
+        return f"numbers with the unit {next(iter(units))!r}: leave it away, and write it in the name of the column"
+    if len(units) <= MOST_UNITS and all(matches):
+        return f"numbers with the units {listing(map(repr, units))}: convert them to one, and leave that away"
     return None
 
 

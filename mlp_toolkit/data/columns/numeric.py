@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from mlp_toolkit.data.columns import parsing
+from mlp_toolkit.data.columns import categorical, parsing
 from mlp_toolkit.data.columns.part import Found, Part, Texts
 from mlp_toolkit.data.reading.frames import FEW_ROWS
 from mlp_toolkit.errors import listing
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 # So few different words in so small a share of the rows, among more than so many different numbers, stand for missing
 # values: with a column for each number nothing would be learnt.
 MOST_WORDS, MOST_WORD_ROWS, MOST_NUMBERS_OF_CODES = 5, 0.1, 10
+LEADING_ZERO = re.compile(r"[+-]?0[0-9]+")  # 02134 is no number, or another one than 2134
 
 
 def recognise_texts(texts: Texts) -> Found | None:
@@ -33,6 +34,10 @@ def recognise_texts(texts: Texts) -> Found | None:
         return Found("numeric", "true and false become 1 and 0")
     if texts.odd:
         return _few_words(texts)
+    code = next((value for value in texts.counts if LEADING_ZERO.fullmatch(value)), None)
+    if code and (found := categorical.recognise_texts(texts)).kind == "categorical":
+        note = f"codes such as {code!r}, whose zeros would be lost; a quantity is features: {{{texts.name}: numeric}}"
+        return found._replace(note=note)
     found = recognise_numbers(parsing.to_numbers(texts.column, texts.name), texts.name)
     return found._replace(note=_other_writings(list(texts.counts))) if found.kind == "numeric" else found
 
@@ -63,7 +68,7 @@ def _other_writings(values: list[str]) -> str | None:
     """What there is to say of numbers that are not written as programs write them, and of words for missing ones."""
     gaps = [value for value in values if value in catalog.config("features")["missing_numbers"]]
     odd = next((value for value in values if value not in gaps and not parsing.is_plain(value)), None)
-    said = [f"numbers such as {odd!r}, read as {parsing.to_number(odd):g}"] if odd is not None else []
+    said = [f"numbers such as {odd!r}, read as {parsing.to_number(odd):.12g}"] if odd is not None else []
     return "; ".join([*said, *([f"{listing(map(repr, gaps))} stand for missing values"] if gaps else [])]) or None
 
 

@@ -27,6 +27,8 @@ DATE_PARTS = ("day number", "year", "month", "day", "weekday", "hour")
 
 # Dates with AM or PM, and with months by name: each has one meaning.
 OTHER_DATES = (
+    "%Y-%m-%d %I:%M:%S %p",
+    "%Y-%m-%d %I:%M %p",
     "%m/%d/%Y %I:%M:%S %p",
     "%m/%d/%Y %I:%M %p",
     "%d-%b-%Y",
