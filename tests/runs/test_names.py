@@ -65,3 +65,11 @@ def test_a_label_is_not_called_as_the_probability_of_another(tmp_path):
     frame = table(spam=np.arange(ROWS) % 2, probability_spam=np.arange(ROWS) % 2)
     with pytest.raises(mt.UserError, match="'probability_spam' of predictions would be a label and the probability"):
         run_of(frame, tmp_path, "multilabel", ["spam", "probability_spam"])
+
+
+def test_a_slash_in_a_name_lets_no_library_speak(tmp_path, capfd):
+    frame = table(**{"a/b": np.arange(ROWS) * 0.5, "y/n": np.arange(ROWS) % 2})
+    run = run_of(frame, tmp_path, "binary", "y/n")
+    again = mt.load(run.directory / "model.h5")
+    assert list(mt.predict(again, frame.head(2))) == ["label", "probability"]
+    assert capfd.readouterr() == ("", "")
