@@ -60,6 +60,13 @@ class Target:
             values = (values - np.array(self.offset)) / np.array(self.scale)
         return values.astype(np.float32)
 
+    def decode(self, outputs: np.ndarray) -> np.ndarray:
+        """What a network gives, (rows, outputs) → float64 values in the target's units; probabilities stay."""
+        if self.task != "regression":
+            return outputs
+        values: np.ndarray = outputs.astype(np.float64) * np.array(self.scale) + np.array(self.offset)
+        return values
+
 
 def complete(frame: pd.DataFrame, targets: Sequence[str]) -> np.ndarray:
     """For each row whether all its targets are there.

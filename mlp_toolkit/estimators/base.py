@@ -49,7 +49,8 @@ class Learned(NamedTuple):
 class InMemory(BaseEstimator):
     """What both estimators share; each has a constructor of its own, in which scikit-learn reads the arguments."""
 
-    _model: Any  # the Keras model; its file's bytes in an estimator that was unpickled and not used yet
+    # What training gave; once it was asked for, the Keras model; until then, the file's bytes in an unpickled one.
+    _model: Any
     _resolved: resolving.Resolved
 
     def __sklearn_tags__(self) -> Any:
@@ -65,7 +66,7 @@ class InMemory(BaseEstimator):
     def __getstate__(self) -> dict[str, Any]:
         state = dict(super().__getstate__())
         if "_model" in state and not isinstance(state["_model"], bytes):
-            state["_model"] = saving.model_bytes(state["_model"])
+            state["_model"] = saving.model_bytes(self.model_)
         return state
 
     @property
@@ -74,6 +75,10 @@ class InMemory(BaseEstimator):
         check_is_fitted(self)
         if isinstance(self._model, bytes):
             self._model = loading.model_from_bytes(self._model)
+        from mlp_toolkit.training.fit_recipe import Fitted
+
+        if isinstance(self._model, Fitted):
+            self._model = self._model.model
         return self._model
 
     @property
@@ -145,7 +150,7 @@ class InMemory(BaseEstimator):
                 place=type(self).__name__,
                 remedy="Take a lower learning rate, or look for a feature with enormous values.",
             )
-        self._model = done.model
+        self._model = done
         self._resolved = resolved
         self.history_ = done.state.history
         self.n_iter_ = done.state.epochs
@@ -297,14 +302,17 @@ class InMemory(BaseEstimator):
         """The model's outputs for new rows."""
         check_is_fitted(self)
         columns = self._columns_again(X)
-        from mlp_toolkit.model import prediction
-
         # A row alone goes through products of a matrix and a vector, which round otherwise than those of matrices: its
         # prediction would change with the rows that it comes with.
         rows = len(columns[0])
         if rows == 1:
             columns = [np.repeat(column, 2) for column in columns]
-        return prediction.raw_outputs(self.model_, dict(zip(self._columns, columns, strict=True)))[:rows]
+        table = dict(zip(self._columns, columns, strict=True))
+        from mlp_toolkit.model import prediction
+        from mlp_toolkit.training.fit_recipe import Fitted
+
+        trained = self._model if isinstance(self._model, Fitted) else None
+        return (trained.outputs(table) if trained else prediction.raw_outputs(self.model_, table))[:rows]
 
 
 def _weighted(frame: pd.DataFrame, values: np.ndarray, sample_weight: Any, notes: list[str]) -> pieces.Piece:

@@ -140,7 +140,7 @@ def _carried_out(resolved: Resolved, place: str, directory: Path, *, resume: boo
 
     with tracking.tracked(resolved, directory) as (callbacks, tell):
         with interruption.after_the_epoch():
-            model, state, seconds = fit_recipe.train_recipe(
+            done = fit_recipe.train_recipe(
                 spec,
                 data,
                 earlier=earlier,
@@ -149,6 +149,7 @@ def _carried_out(resolved: Resolved, place: str, directory: Path, *, resume: boo
                 after_epoch=checkpoint.write,
                 verbose=verbose,
             )
+        model, state = done.model, done.state
         for note in state.notes:
             say(note)
         with writing(directory):
@@ -157,7 +158,7 @@ def _carried_out(resolved: Resolved, place: str, directory: Path, *, resume: boo
             record = _record(spec, *_evaluate(directory, model, spec, data), data, state)
             for note in record["notes"][len(state.notes) :]:
                 say(note)
-            record["seconds"] = {"fit": seconds, "total": time.monotonic() - started}
+            record["seconds"] = {"fit": done.seconds, "total": time.monotonic() - started}
             report.write_report(directory, record)
             stream.delete_scratch(directory)
             checkpoint.finished()

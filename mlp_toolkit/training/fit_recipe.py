@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from mlp_toolkit.data.columns.encoder import Encoding, encode
 from mlp_toolkit.data.pieces import RecipeData
+from mlp_toolkit.data.targets import Target
 from mlp_toolkit.errors import UserError
 from mlp_toolkit.evaluation.calibration import fit_calibration
 from mlp_toolkit.model import prediction
@@ -27,19 +31,54 @@ from mlp_toolkit.training.engine.variables import assign
 from mlp_toolkit.training.pretraining import pretrained
 from mlp_toolkit.training.warm_start import Source, freezing, take_over, taken
 
+ROWS_AT_ONCE = 65_536  # that are encoded
 
-class Fitted(NamedTuple):
+
+@dataclass(frozen=True)
+class Fitted:
     """What training by a recipe gives.
 
     Attributes:
-        model: The model file of the best epoch: raw rows in, predictions out.
+        network: The network with the weights of the best epoch: encoded rows in, outputs in its own units out.
+        encoding: How raw rows become encoded ones.
+        target: What is predicted.
+        correction: How probabilities are put right, or None.
         state: How training went.
         seconds: How long it took.
     """
 
-    model: Any
+    network: Network
+    encoding: Encoding
+    target: Target
+    correction: Any
     state: trainer.Progress
     seconds: float
+
+    @functools.cached_property
+    def model(self) -> Network:
+        """The model file: raw rows in, predictions out. To build it takes longer than to train a few rows."""
+        with random_state_kept():
+            return build_model_file(self.network, self.encoding, self.target, self.correction)
+
+    def outputs(self, columns: Mapping[str, np.ndarray]) -> np.ndarray:
+        """What the model file's model gives for rows, to the bit, if it need not be built for that.
+
+        Args:
+            columns: Raw rows, two or more, by column as `tables` gives them.
+
+        Raises:
+            UserError: As `prediction.raw_outputs`.
+        """
+        import pandas as pd
+
+        if self.correction is None and self.encoding.image is None:
+            frame = pd.DataFrame(columns, copy=False)
+            parts = [frame[start : start + ROWS_AT_ONCE] for start in range(0, len(frame), ROWS_AT_ONCE)]
+            encoded = (encode(part, self.encoding) for part in parts)
+            outputs: np.ndarray = np.concatenate([prediction.predict(self.network, x) for x in encoded])
+            if np.isfinite(outputs).all():
+                return self.target.decode(outputs)
+        return prediction.raw_outputs(self.model, columns)
 
 
 @random_state_kept()
@@ -101,8 +140,7 @@ def train_recipe(
     for layer in network.layers:  # the model file's optimizer holds the state of all weights, frozen or not
         layer.trainable = True
     correction = _calibrated(network, data, validation, by_class, notes) if train.calibrate else None
-    model = build_model_file(network, data.encoding, data.target, correction)
-    return Fitted(model, state, time.monotonic() - started)
+    return Fitted(network, data.encoding, data.target, correction, state, time.monotonic() - started)
 
 
 def augmentation_of(spec: Recipe, data: RecipeData) -> Augmentation | None:

@@ -298,6 +298,23 @@ def test_pickle_copy_and_joblib_predict_the_same(people, fitted, tmp_path):
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(regressor)).predict(rows), regressor.predict(rows))
 
 
+@pytest.mark.parametrize("options", [{}, {"batch_norm": True}, {"calibrate": True}, {"preset": "strong"}], ids=str)
+def test_predictions_before_and_after_the_model_is_asked_for_are_the_same_bits(people, options):
+    estimator = mt.MLPClassifier(epochs=2, random_state=0, **options).fit(people[FEATURES], people["city"])
+    before, of_few = estimator.predict_proba(people[FEATURES]), estimator.predict_proba(people[FEATURES][:1])
+    table = mt.predict(estimator.model_, people[FEATURES])
+    np.testing.assert_array_equal(before, table.iloc[:, 1:])
+    np.testing.assert_array_equal(estimator.predict_proba(people[FEATURES]), before)
+    np.testing.assert_array_equal(estimator.predict_proba(people[FEATURES][:1]), of_few)
+
+
+def test_of_two_targets_in_their_own_units_too(people):
+    targets = people[["age"]].assign(days=365 * people["age"] + 1e6)
+    estimator = mt.MLPRegressor(epochs=2, random_state=0).fit(people[FEATURES[1:]], targets)
+    before = estimator.predict(people[FEATURES[1:]])
+    np.testing.assert_array_equal(before, mt.predict(estimator.model_, people[FEATURES[1:]]))
+
+
 def test_a_pickle_that_was_tampered_with_is_refused_like_a_model_file(fitted):
     state = pickle.loads(pickle.dumps(fitted))
     state._model = state._model[:1000]
