@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from mlp_toolkit.model.plots import plot_activations, plot_decision_regions, plot_history
     from mlp_toolkit.model.prediction import predict
     from mlp_toolkit.recipe.resolving import load_recipe as load_recipe
+    from mlp_toolkit.runs.cross_validation import CrossValidation, cross_validate
     from mlp_toolkit.runs.finished import Run, load_run
     from mlp_toolkit.runs.run import run
     from mlp_toolkit.storage.inspecting import inspect
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 else:
     _HOMES = {
         "Augmentation": "model.layers.augmentation",
+        "CrossValidation": "runs.cross_validation",
         "MLPClassifier": "estimators.classifier",
         "MLPRegressor": "estimators.regressor",
         "MissingExtra": "errors",
@@ -39,6 +41,7 @@ else:
         "Run": "runs.finished",
         "UserError": "errors",
         "build_mlp": "model.mlp",
+        "cross_validate": "runs.cross_validation",
         "find_learning_rate": "training.rate_finder",
         "fit": "training.fit",
         "inspect": "storage.inspecting",
@@ -66,6 +69,7 @@ else:
 __version__ = "0.1.0"
 __all__ = [
     "Augmentation",
+    "CrossValidation",
     "MLPClassifier",
     "MLPRegressor",
     "MissingExtra",
@@ -73,6 +77,7 @@ __all__ = [
     "Run",
     "UserError",
     "build_mlp",
+    "cross_validate",
     "find_learning_rate",
     "fit",
     "inspect",

@@ -67,6 +67,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "init": recipe_commands.init,
     "evaluate": model_commands.evaluate,
     "predict": model_commands.predict,
+    "cross-validate": recipe_commands.cross_validate,
     "inspect": model_commands.inspect,
     "lr-find": picture_commands.lr_find,
     "report": model_commands.report,

@@ -36,6 +36,28 @@ def run(
     print(finished.directory)
 
 
+def cross_validate(
+    recipe_file: RecipeFile,
+    override: Overrides = None,
+    folds: Annotated[int, typer.Option(metavar="K", help="Parts that the rows are divided into.")] = 5,
+    repeats: Annotated[int, typer.Option(metavar="N", help="How often, each time divided anew.")] = 1,
+    out: Annotated[Path | None, typer.Option(help="The folder to write to; default runs/NAME-folds.")] = None,
+) -> None:
+    """Trains on all folds but one, for each: scores with their spread, out-of-fold predictions."""
+    resolved, _ = early_check(recipe_file, override)
+    from mlp_toolkit.training.progress import waiting
+
+    with waiting("TensorFlow starts"):
+        from mlp_toolkit.runs.cross_validation import cross_validate as carry_out
+        from mlp_toolkit.runs.directory import chosen_directory
+
+    directory = out or chosen_directory(None, f"{resolved.spec.name}-folds", False)
+    done = carry_out(recipe_file, override_pairs(override), folds=folds, repeats=repeats, out=directory)
+    for name, spread in done.summary.iterrows():
+        print(f"{name} {spread['mean']:.6g}  std {spread['std']:.3g}  95 % {spread['low']:.6g} to {spread['high']:.6g}")
+    print(done.directory)
+
+
 def validate(recipe_file: RecipeFile, override: Overrides = None) -> None:
     """Checks a recipe and the header of its data, without training."""
     resolved, columns = early_check(recipe_file, override)

@@ -78,6 +78,14 @@ class Dataset:
         """The same rows, encoded in another way, and a note on why."""
         return replace(self, encoding=encoding, notes=(*self.notes, note))
 
+    def split_anew(self, recipe: Recipe, parts: dict[str, np.ndarray]) -> Dataset:
+        """The same rows in other parts, encoded and scaled by what is the training rows now."""
+        train = parts["train"]
+        encoding = encoder.fit_encoding(self.frame.iloc[train], self.kinds, self.encoding.image)
+        spread = Spread.of(self.values[train], self.values) if recipe.task == "regression" else None
+        target = fit_target(recipe, spread, self.target.classes)
+        return replace(self, parts=parts, encoding=encoding, target=target, notes=())
+
     def part_weights(self, part: str) -> np.ndarray | None:
         """Row weights of a part, or None."""
         return None if self.weights is None else self.weights[self.parts[part]]

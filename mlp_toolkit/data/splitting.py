@@ -246,6 +246,52 @@ def hold_out(
     return np.sort(train), np.sort(held_out)
 
 
+def folds_of(
+    recipe: Recipe, values: np.ndarray, parts: dict[str, np.ndarray], folds: int, seed: int
+) -> list[dict[str, np.ndarray]]:
+    """The parts of each fold of a cross-validation over the training and validation rows; test rows are in none.
+
+    Each fold is the `test` of one; what is left of the rows gives up the recipe's share for validation.
+
+    Args:
+        recipe: Says which share is for validation; where files or a column say it, the share that they make.
+        values: (rows, outputs) as `Dataset.values`.
+        parts: As `Dataset.parts`.
+        folds: 2 or more.
+        seed: Of the drawing.
+
+    Raises:
+        UserError: There are fewer rows than folds, or a class has too few rows to be in each.
+    """
+    from sklearn.model_selection import KFold, StratifiedKFold
+
+    pool = np.sort(np.concatenate([parts["train"], parts["validation"]]))
+    if folds > len(pool) // 2:
+        raise UserError(f"{len(pool)} rows for training and validation are too few for {folds} folds", place="folds")
+    strata = _strata(recipe.task, values[pool])
+    classed = recipe.task in ("binary", "multiclass")
+    if classed and (rarest := int(np.unique(values[pool, 0], return_counts=True)[1].min())) < folds:
+        raise UserError(f"a class has {rarest} rows, fewer than the {folds} folds", place="folds")
+    if strata is not None and np.unique(strata, return_counts=True)[1].min() < folds:
+        strata = None
+    kind = KFold if strata is None else StratifiedKFold
+    share = recipe.data.shares.validation if recipe.data.shares else None
+    share = share if isinstance(share, float) else len(parts["validation"]) / len(pool)
+    found = []
+    for rest, held in kind(folds, shuffle=True, random_state=seed).split(pool, strata):
+        own = values[pool[rest]]
+        train, validation = hold_out(
+            len(rest),
+            share,
+            seed,
+            "validation",
+            strata=_strata(recipe.task, own),
+            classes=own[:, 0] if classed else None,
+        )
+        found.append({"train": pool[rest[train]], "validation": pool[rest[validation]], "test": pool[held]})
+    return found
+
+
 def _strata(task: str, values: np.ndarray) -> np.ndarray | None:
     """A number for each row, so that each part gets its share of each; multilabel: the set of labels."""
     if task == "regression":

@@ -9,7 +9,7 @@ import platform
 from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from filelock import FileLock, Timeout
@@ -27,6 +27,9 @@ from mlp_toolkit.recipe.known_names import KINDS
 from mlp_toolkit.recipe.resolving import Resolved
 from mlp_toolkit.recipe.spec import Recipe
 from mlp_toolkit.training import progress
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 REPEATS = (
     "The same recipe, data and seed give the same bits again with the versions and on the kind of processor named "
@@ -223,29 +226,15 @@ def write_history(directory: Path, history: Mapping[str, list[float]], target: T
 
 @contextlib.contextmanager
 def predictions_file(directory: Path, target: Target) -> Iterator[Callable[[Piece, np.ndarray], None]]:
-    """Writes predictions.parquet piece by piece.
-
-    Columns: `row`, `target`, `prediction`, probabilities; `target_NAME` and `prediction_NAME` where there are several.
-    """
-    import pandas as pd
+    """Writes predictions.parquet piece by piece, with the columns of `predicted_rows`."""
     import pyarrow as pa
     from pyarrow import parquet
 
-    several = len(target.names) > 1
     with atomic(directory / "predictions.parquet") as temporary, contextlib.ExitStack() as stack:
         writers: list[Any] = []
 
         def write(piece: Piece, outputs: np.ndarray) -> None:
-            columns: dict[str, Any] = {"row": piece.row_numbers}
-            for index, name in enumerate(target.names):
-                values = piece.values[:, index]
-                known = _labels(values, target) if target.classes else values
-                columns[f"target_{name}" if several else "target"] = known
-            predicted = prediction.predictions_table(outputs, target)
-            for place, name in enumerate(predicted.columns):  # by place: a target may be called as a column of ours
-                own = f"prediction_{name}" if several else "prediction"
-                columns[own if place < len(target.names) else name] = predicted[name].to_numpy()
-            rows = pa.Table.from_pandas(pd.DataFrame(columns), preserve_index=False)
+            rows = pa.Table.from_pandas(predicted_rows(piece, outputs, target), preserve_index=False)
             if not writers:
                 writers.append(
                     stack.enter_context(parquet.ParquetWriter(temporary, rows.schema, write_page_checksum=True))
@@ -253,6 +242,26 @@ def predictions_file(directory: Path, target: Target) -> Iterator[Callable[[Piec
             writers[0].write_table(rows)
 
         yield write
+
+
+def predicted_rows(piece: Piece, outputs: np.ndarray, target: Target) -> pd.DataFrame:
+    """Rows with what was known and what was predicted.
+
+    Columns: `row`, `target`, `prediction`, probabilities; `target_NAME` and `prediction_NAME` where there are several.
+    """
+    import pandas as pd
+
+    several = len(target.names) > 1
+    columns: dict[str, Any] = {"row": piece.row_numbers}
+    for index, name in enumerate(target.names):
+        values = piece.values[:, index]
+        known = _labels(values, target) if target.classes else values
+        columns[f"target_{name}" if several else "target"] = known
+    predicted = prediction.predictions_table(outputs, target)
+    for place, name in enumerate(predicted.columns):  # by place: a target may be called as a column of ours
+        own = f"prediction_{name}" if several else "prediction"
+        columns[own if place < len(target.names) else name] = predicted[name].to_numpy()
+    return pd.DataFrame(columns)
 
 
 def _labels(numbers: np.ndarray, target: Target) -> np.ndarray:

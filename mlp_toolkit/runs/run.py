@@ -77,7 +77,7 @@ def run(
         UserError: The recipe, the data or the directory is wrong.
     """
     say = progress.speaker(verbose)
-    resolved, rows = _with_rows(recipe, overrides or {}, data, out, resume)
+    resolved, rows = with_rows(recipe, overrides or {}, data, out, resume)
     tracking.check_trackers(resolved.spec)
     directory = chosen_directory(out, resolved.spec.name, resume)
     if resume and (directory / "metrics.json").is_file():
@@ -92,7 +92,7 @@ def run(
     return finished
 
 
-def _with_rows(
+def with_rows(
     recipe: str | Path | Mapping[str, Any],
     overrides: Mapping[str, Any],
     data: Any,
