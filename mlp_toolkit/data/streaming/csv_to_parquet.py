@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,9 +10,10 @@ import numpy as np
 
 from mlp_toolkit.data import roles
 from mlp_toolkit.data.columns import parsing
+from mlp_toolkit.data.columns.kinds import Kinds
 from mlp_toolkit.data.columns.numeric import gaps_of
 from mlp_toolkit.data.reading import csv_dialects, csv_files, tables
-from mlp_toolkit.errors import UserError, shorten
+from mlp_toolkit.errors import UserError, listing, shorten
 from mlp_toolkit.files import atomic, reading
 from mlp_toolkit.recipe import catalog
 from mlp_toolkit.recipe.spec import Recipe
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 BLOCK_BYTES = 32_000_000
 GROUP_ROWS = 131_072
 FINGERPRINT = b"mlp_toolkit.sha256"
+WRITINGS = b"mlp_toolkit.writings"  # what the numbers were called and said before they were stored as numbers
 
 
 def as_parquet(file: Path, target: Path, recipe: Recipe) -> Path:
@@ -43,17 +46,19 @@ def as_parquet(file: Path, target: Path, recipe: Recipe) -> Path:
     if target.is_file() and fingerprint_of(target) == fingerprint:  # a recipe goes on in its run directory as it is
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
-    begin, numeric, writer = 0, dict[str, tuple[str, ...]](), None
+    begin, kinds, numeric, writer = 0, Kinds({}), dict[str, tuple[str, ...]](), None
     with atomic(target) as temporary:
         try:
             for frame in _blocks(file, recipe.data.header):
                 frame.index = pd.RangeIndex(begin, begin + len(frame))
                 if not begin:
-                    numeric = _numbers(recipe, frame)
+                    kinds = roles.column_kinds(recipe, frame)
+                    numeric = _numbers(recipe, kinds)
                 begin += len(frame)
                 block = pa.table({name: _stored(frame[name], name, numeric.get(name)) for name in frame})
                 if writer is None:
-                    schema = block.schema.with_metadata({FINGERPRINT: fingerprint.encode()})
+                    about = {FINGERPRINT: fingerprint.encode(), WRITINGS: json.dumps(_writings(kinds)).encode()}
+                    schema = block.schema.with_metadata(about)
                     writer = parquet.ParquetWriter(temporary, schema, write_page_checksum=True)
                 writer.write_table(block, row_group_size=GROUP_ROWS)
         finally:
@@ -71,6 +76,39 @@ def fingerprint_of(file: Path) -> str:
     with reading(file):
         held: bytes = (parquet.read_schema(file).metadata or {}).get(FINGERPRINT, b"")
     return held.decode()
+
+
+def with_writings_of(file: Path, kinds: Kinds) -> Kinds:
+    """Kinds of columns with what a CSV file's numbers were written like; words for missing ones are known later too.
+
+    Args:
+        file: A Parquet file; where it was not made from CSV, the kinds stay.
+        kinds: Of its columns, in which there are numbers only by now.
+    """
+    from pyarrow import parquet
+
+    with reading(file):
+        held: dict[str, list[str]] = json.loads((parquet.read_schema(file).metadata or {}).get(WRITINGS, b"{}"))
+    told = {name: said for name, said in held.items() if kinds.by_column.get(name) == "numeric"}
+    return Kinds(
+        kinds.by_column | {name: kind for name, (kind, _) in told.items()},
+        [*kinds.notes, *(note for _, note in told.values() if note)],
+    )
+
+
+def _writings(kinds: Kinds) -> dict[str, list[str]]:
+    """The kind of each column of numbers of which there is something to say, and the note."""
+    found: dict[str, list[str]] = {}
+    for name in kinds.of("numeric"):
+        kind, gaps = kinds.by_column[name], gaps_of(kinds.by_column[name])
+        note = next((note for note in kinds.notes if note.startswith(f"{name}: ")), "")
+        if gaps:  # without counts, which are those of the first rows here
+            note = (
+                f"{name}: numbers; {listing(map(repr, gaps))} taken for missing, as features: {{{name}: {kind}}} says"
+            )
+        if gaps or note:
+            found[name] = [kind, note]
+    return found
 
 
 def _blocks(file: Path, header: bool = True) -> Any:
@@ -106,9 +144,8 @@ def _blocks(file: Path, header: bool = True) -> Any:
         raise UserError(f"cannot be read as CSV: {shorten(str(error))}", place=str(file)) from None
 
 
-def _numbers(recipe: Recipe, frame: pd.DataFrame) -> dict[str, tuple[str, ...]]:
+def _numbers(recipe: Recipe, kinds: Kinds) -> dict[str, tuple[str, ...]]:
     """The columns that are stored as numbers, and the words in each that stand for missing values."""
-    kinds = roles.column_kinds(recipe, frame)
     numeric = {name: gaps_of(kinds.by_column[name]) for name in kinds.of("numeric")}
     others = [*(recipe.data.targets if recipe.task == "regression" else ()), recipe.data.sample_weight]
     return numeric | {name: () for name in others if name}

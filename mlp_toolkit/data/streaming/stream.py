@@ -343,4 +343,4 @@ def _look(recipe: Recipe, split: Split, groups: Sequence[Group]) -> tuple[Kinds,
             f"column {name!r} holds images: rows with images are not streamed",
             remedy="Say data.stream: false, or leave the column out: features: {" + name + ": ignore}.",
         )
-    return kinds, len(frame)
+    return csv_to_parquet.with_writings_of(groups[0].file, kinds), len(frame)

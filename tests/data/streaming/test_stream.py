@@ -220,6 +220,20 @@ def test_blank_lines_before_the_header_are_no_rows(lake, tmp_path, table):
     assert streaming.open_stream(wanted, "recipe", tmp_path).counts == dataset.load_dataset(wanted).counts
 
 
+def test_numbers_in_other_writings_are_the_same_streamed(tmp_path):
+    random = np.random.default_rng(2)
+    cells = np.array([f"{number:.2f}".replace(".", ",") for number in random.normal(size=400)], object)
+    frame = pd.DataFrame({"comma": cells, "word": random.normal(size=400).round(3).astype(str)})
+    frame.loc[::40, "word"] = "refused"
+    frame.assign(y=np.arange(400) % 2).to_csv(tmp_path / "rows.csv", index=False)
+    data = {"path": str(tmp_path / "rows.csv"), "target": "y"}
+    wanted = resolving.load_recipe({"task": "binary", "data": data}).spec
+    there, here = streaming.open_stream(wanted, "recipe", tmp_path / "scratch"), dataset.load_dataset(wanted)
+    assert there.kinds.by_column == here.kinds.by_column == {"comma": "numeric", "word": "numeric(refused)"}
+    told = [note for note in there.notes if note.startswith(("comma: ", "word: "))]
+    assert ["read as" in told[0], "'refused' taken for missing" in told[1], len(told)] == [True, True, 2]
+
+
 @pytest.mark.parametrize("line", ['5,0,"oops', '5,0,"oops' + "x" * 200_000])
 def test_a_quote_that_is_never_closed_swallows_no_rows(tmp_path, line):
     rows = [f"{number},{number % 2},word" for number in range(300)]
