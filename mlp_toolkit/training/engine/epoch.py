@@ -26,10 +26,10 @@ log = logging.getLogger("mlp_toolkit")
 
 # Whether compiling by XLA pays. It takes 0.6 to 0.9 s more than TensorFlow's graph does (1 to 5 layers, with
 # validation), and saves so much a step, measured on 2 cores at batch 32: 64: 0.19 ms; 64-64: 0.19 ms; 5 × 64: 0.27 ms;
-# and 3 × 256, batch 256: 1.5 ms. That is close to a constant and a share of the weights. The program is kept: folds,
-# searches and cells that are run again train by it at once, so that it may take three trainings to pay.
-XLA_SECONDS_TO_COMPILE = 0.6
-XLA_TRAININGS_TO_PAY = 3
+# and 3 × 256, batch 256: 1.5 ms. That is close to a constant and a share of the weights. That later trainings find the
+# program compiled does not count: the first would be slower for it, and more trainings would differ in the last digits
+# from the same one in two halves.
+XLA_SECONDS_TO_COMPILE = 0.75
 XLA_SECONDS_SAVED_A_STEP = 1.8e-4
 XLA_SECONDS_SAVED_A_STEP_AND_WEIGHT = 5e-9
 # Augmentation saves more by far: 28 × 28 grey images take 2.5 to 3.3 µs each by XLA, 24 to 38 by TensorFlow's graph.
@@ -142,8 +142,7 @@ def _engines(model: Network, callbacks: Sequence[Any], steps: int, pixels: int =
         return ["graph"]  # XLA cannot hold what several devices tell each other
     saved = XLA_SECONDS_SAVED_A_STEP + XLA_SECONDS_SAVED_A_STEP_AND_WEIGHT * model.count_params()
     saved += XLA_SECONDS_SAVED_A_PIXEL * pixels
-    pays = steps * saved * XLA_TRAININGS_TO_PAY >= XLA_SECONDS_TO_COMPILE
-    return ["xla", "graph"] if pays else ["graph"]
+    return ["xla", "graph"] if steps * saved >= XLA_SECONDS_TO_COMPILE else ["graph"]
 
 
 def _watches_batches(callback: Any) -> bool:
