@@ -36,6 +36,7 @@ MOST_FOLDS, MOST_REPEATS, MOST_TICKS = 100, 100, 20
 # Scores that may be above 1, and those that may be below 0.
 ABOVE_1, BELOW_0 = ("rmse", "mae", "log_loss"), ("r2",)
 LEVEL = 0.95
+RECORD = "cross_validation.json"  # written last: it says that the others are complete
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,12 @@ def cross_validate(
     for name, given, least, most in (("folds", folds, 2, MOST_FOLDS), ("repeats", repeats, 1, MOST_REPEATS)):
         if not isinstance(given, int) or isinstance(given, bool) or not least <= given <= most:
             allowed = f"a whole number from {least} to {most}"
-            raise UserError("a number of that kind", place=f"cross_validate: {name}", found=given, allowed=allowed)
+            raise UserError(
+                f"{name} must be a whole number in a range",
+                place=f"cross_validate: {name}",
+                found=given,
+                allowed=allowed,
+            )
     place = "recipe" if isinstance(recipe, Mapping) else str(recipe)
     with tempfile.TemporaryDirectory() as scratch:
         resolved, rows = with_rows(recipe, overrides or {}, data, scratch, False)
@@ -127,6 +133,10 @@ def cross_validate(
     if out is None:
         return _carried_out(resolved, rows_of_recipe, folds, repeats, verbose)
     directory = chosen_directory(out, resolved.spec.name, False)
+    if (directory / RECORD).exists():
+        raise UserError(
+            "this folder holds a cross-validation already", place=str(directory), remedy="Name another by --out."
+        )
     with locked(directory):
         done = _carried_out(resolved, rows_of_recipe, folds, repeats, verbose)
         _write(done, resolved, directory)
@@ -141,8 +151,8 @@ def _carried_out(resolved: Resolved, data: dataset.Dataset, folds: int, repeats:
         say(note)
     names = metrics.metric_names(spec.task, spec.metrics)
     scores, predicted, sizes = [], [], []
+    source = warm_start.read_source(spec.model.warm_start) if spec.model.warm_start else None
     for repeat, fold, own, recipe in _folds(spec, data, folds, repeats):
-        source = warm_start.read_source(recipe.model.warm_start) if recipe.model.warm_start else None
         prepared: Any = warm_start.with_encoding_of(source, own) if source else own
         done = fit_recipe.train_recipe(recipe, prepared, source=source, verbose=0)
         if done.state.diverged() and not done.state.best:
@@ -212,4 +222,4 @@ def _write(done: CrossValidation, resolved: Resolved, directory: Path) -> None:
     with atomic(directory / "out_of_fold.parquet") as temporary:
         done.out_of_fold.to_parquet(temporary, index=False)
     write_text(directory / "scores.csv", done.scores.to_csv(index=False))
-    write_text(directory / "cross_validation.json", json.dumps(record, indent=2, default=str) + "\n")
+    write_text(directory / RECORD, json.dumps(record, indent=2, default=str) + "\n")

@@ -128,6 +128,8 @@ def test_the_command_writes_what_it_says(call, tmp_path, monkeypatch):
         call("cross-validate", "flowers.yaml", "--folds", "2", "-o", "train.epochs=1")[1].splitlines()[-1]
         == "runs/flowers-folds-2"
     )
+    code, _, err = call("cross-validate", "flowers.yaml", "--out", "runs/flowers-folds")
+    assert (code, "holds a cross-validation already" in err) == (2, True)
 
 
 @pytest.mark.parametrize(
