@@ -14,7 +14,7 @@ from mlp_toolkit.data.columns.kinds import Kinds
 from mlp_toolkit.data.images import image_files, pixels
 from mlp_toolkit.data.pieces import Piece
 from mlp_toolkit.data.reading import frames, tables
-from mlp_toolkit.data.splitting import split_rows
+from mlp_toolkit.data.splitting import member_folds, split_rows
 from mlp_toolkit.data.targets import Spread, Target, complete, fit_target, positive_note, read_targets
 from mlp_toolkit.data.weights import count_classes
 from mlp_toolkit.errors import UserError, listing
@@ -40,6 +40,7 @@ class Dataset:
         unlabelled: Feature columns of the rows without a target, which are in no part.
         fingerprint: SHA-256 over all files read.
         notes: What was inferred, in sentences.
+        folds: For each training row the member of an ensemble that holds it out; None where all share validation rows.
     """
 
     frame: pd.DataFrame
@@ -53,6 +54,7 @@ class Dataset:
     unlabelled: pd.DataFrame
     fingerprint: str
     notes: tuple[str, ...]
+    folds: np.ndarray | None = None
 
     streamed = False
 
@@ -84,7 +86,8 @@ class Dataset:
         encoding = encoder.fit_encoding(self.frame.iloc[train], self.kinds, self.encoding.image)
         spread = Spread.of(self.values[train], self.values) if recipe.task == "regression" else None
         target = fit_target(recipe, spread, self.target.classes)
-        return replace(self, parts=parts, encoding=encoding, target=target, notes=())
+        folds = member_folds(recipe, self.values[train]) if self.folds is not None else None
+        return replace(self, parts=parts, encoding=encoding, target=target, notes=(), folds=folds)
 
     def part_weights(self, part: str) -> np.ndarray | None:
         """Row weights of a part, or None."""
@@ -217,6 +220,7 @@ def assemble(recipe: Recipe, labelled: Labelled, notes: list[str], place: str) -
         unlabelled=labelled.unlabelled[used],
         fingerprint=fingerprint,
         notes=tuple(notes),
+        folds=member_folds(recipe, values[train]) if data.in_folds and not len(parts["validation"]) else None,
     )
 
 

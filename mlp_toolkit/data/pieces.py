@@ -72,6 +72,10 @@ class RecipeData(Protocol):
         """What was inferred, in sentences."""
 
     @property
+    def folds(self) -> np.ndarray | None:
+        """For each training row the member of an ensemble that holds it out; None without such folds."""
+
+    @property
     def streamed(self) -> bool:
         """Whether the rows are read when they are needed, and are not all in memory."""
 

@@ -57,7 +57,7 @@ def check_header(recipe: Recipe, place: str) -> list[str]:
             raise UserError(f"data.{role}: this column is the target", place=place, found=column)
     others = [data.test_path] if data.test_path else []
     if data.shares:
-        others += [share for share in (data.shares.validation, data.shares.test) if isinstance(share, str)]
+        others += data.shares.files.values()
     for other in others:
         absent = [name for name in columns if name not in tables.header(other, data.header)]
         unused = {*data.split_columns, *unused_columns(data, columns)}
@@ -102,12 +102,8 @@ def check_columns(frame: pd.DataFrame, wanted: Sequence[str], what: str) -> None
 def part_files(data: Data) -> list[tuple[str, str]]:
     """Parts that have files of their own."""
     files = [("test", data.test_path)] if data.test_path else []
-    if data.shares:
-        if isinstance(data.shares.validation, str):
-            files.append(("validation", data.shares.validation))
-        if isinstance(data.shares.test, str) and not data.test_path:
-            files.append(("test", data.shares.test))
-    return files
+    own = data.shares.files if data.shares else {}
+    return files + [(part, file) for part, file in own.items() if part != "test" or not data.test_path]
 
 
 def rooted(table: tables.Table, data: Data) -> pd.DataFrame:

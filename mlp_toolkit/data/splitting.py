@@ -7,6 +7,7 @@ that is not.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PARTS = ("train", "validation", "test")
+STREAMED_SHARE = 0.15  # of rows that are streamed, in place of folds
 WORDS = {"train": "train", "validation": "validation", "valid": "validation", "val": "validation", "test": "test"}
 
 
@@ -52,17 +54,20 @@ class Split(Protocol):
         """For each row of a piece the position of its part in `PARTS`, int8."""
 
 
-def split_of(recipe: Recipe, own_rows: Collection[str]) -> Split:
+def split_of(recipe: Recipe, own_rows: Collection[str], *, streamed: bool = False) -> Split:
     """The split that a recipe asks for.
 
     Args:
         recipe: The recipe.
         own_rows: Parts that have rows of their own already, from files.
+        streamed: The rows come piece by piece: the members of an ensemble share validation rows then.
     """
     shares = recipe.data.shares
     if shares is None:
         return ByColumn(recipe.data.split_columns[0], frozenset(own_rows))
     validation, test = (share if isinstance(share, float) else None for share in (shares.validation, shares.test))
+    if recipe.data.in_folds and streamed:
+        validation = STREAMED_SHARE
     return ByShare(validation, test, recipe.seed, frozenset(own_rows))
 
 
@@ -184,7 +189,7 @@ def split_rows(
     own_rows = [part for part, rows in parts.items() if len(rows)]
     parts |= split_of(recipe, own_rows).of_table(frame, np.flatnonzero(given == ""), _strata(recipe.task, values))
     for part in PARTS:
-        if len(parts[part]) == 0:
+        if len(parts[part]) == 0 and not (part == "validation" and recipe.data.in_folds):
             raise UserError(
                 f"no row is left for {part}: the data has {len(frame)} rows",
                 remedy="Give more rows, or other shares under data.split.",
@@ -208,6 +213,8 @@ def split_in_memory(recipe: Recipe, values: np.ndarray, *, least: int, notes: li
     """
     shares, rows = recipe.data.shares, np.arange(len(values))
     share = shares.validation if shares else ""
+    if recipe.data.in_folds:
+        return {"train": rows, "validation": rows[:0], "test": rows[:0]}
     if isinstance(share, str):
         raise UserError(
             "data.split: rows in memory are split by a share alone",
@@ -279,6 +286,9 @@ def folds_of(
     share = share if isinstance(share, float) else len(parts["validation"]) / len(pool)
     found = []
     for rest, held in kind(folds, shuffle=True, random_state=seed).split(pool, strata):
+        if recipe.data.in_folds:
+            found.append({"train": pool[rest], "validation": pool[:0], "test": pool[held]})
+            continue
         own = values[pool[rest]]
         train, validation = hold_out(
             len(rest),
@@ -290,6 +300,33 @@ def folds_of(
         )
         found.append({"train": pool[rest[train]], "validation": pool[rest[validation]], "test": pool[held]})
     return found
+
+
+def member_folds(recipe: Recipe, values: np.ndarray) -> np.ndarray:
+    """For each training row the member of the ensemble that holds it out, (rows,) int32; of classes a like share each.
+
+    Of few rows some members hold out none.
+
+    Args:
+        recipe: Says how many members there are.
+        values: (rows, outputs) as `Dataset.values`, of the training rows.
+    """
+    from sklearn.model_selection import KFold, StratifiedKFold
+
+    folds = min(recipe.model.ensemble, max(2, len(values) // 2))
+    held_by = np.full(len(values), -1, np.int32)
+    if len(values) < folds:
+        return held_by
+    strata = _strata(recipe.task, values)
+    if strata is not None and np.unique(strata, return_counts=True)[1].max() < folds:
+        strata = None
+    kind = KFold if strata is None else StratifiedKFold
+    with warnings.catch_warnings():  # a rare class is not in every fold, which is all that can be done
+        warnings.filterwarnings("ignore", message="The least populated class")
+        divided = kind(folds, shuffle=True, random_state=recipe.seed).split(held_by, strata)
+        for fold, (_, held) in enumerate(divided):
+            held_by[held] = fold
+    return held_by
 
 
 def _strata(task: str, values: np.ndarray) -> np.ndarray | None:
@@ -329,6 +366,8 @@ def _check_classes(values: np.ndarray, parts: dict[str, np.ndarray], notes: list
     """Each class must be in the training rows; a class with few rows may be absent elsewhere."""
     every = set(np.unique(values).tolist())
     for part in PARTS:
+        if not len(parts[part]):
+            continue
         absent = every - set(np.unique(values[parts[part]]).tolist())
         if absent and part == "train":
             raise UserError(f"{len(absent)} of {len(every)} classes have no row to train on; they have too few rows")

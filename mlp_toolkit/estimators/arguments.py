@@ -20,6 +20,8 @@ KEYS = {
     "batch_norm": "model.batch_norm",
     "dropout": "model.dropout",
     "l2": "model.l2",
+    "network": "model.network",
+    "ensemble": "model.ensemble",
     "output": "model.output",
     "loss": "train.loss",
     "optimizer": "train.optimizer",

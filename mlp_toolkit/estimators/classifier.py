@@ -31,10 +31,13 @@ class MLPClassifier(ClassifierMixin, InMemory):
         batch_norm: Batch normalization in each hidden layer: True, False, before or after the activation.
         dropout: Share of neurons that each training step leaves out, from 0 to below 1.
         l2: L2 penalty on the weights, 0 or more.
+        network: plain, or realmlp (scaled numbers with periodic embeddings, arXiv 2407.04491).
+        ensemble: Networks trained at once, 1 to 64, each with its own initial weights; their mean predicts.
         loss: auto, or a Keras loss by name.
         optimizer: A name, or `{"name": "adam", "learning_rate": 0.01}`.
         learning_rate: Of the optimizer, above 0; None takes the optimizer's own.
-        schedule: Of the learning rate: constant, cosine, one_cycle, exponential, reduce_on_plateau; None for none.
+        schedule: Of the learning rate: constant, cosine, one_cycle, exponential, log_cosine, reduce_on_plateau; None
+            for none.
         epochs: Passes over the rows at most, 1 or more.
         batch_size: Rows of one step, 1 or more.
         class_weight: balanced; a weight for every class, or for every label by its column's number or name; None.
@@ -43,7 +46,7 @@ class MLPClassifier(ClassifierMixin, InMemory):
             all epochs. The best epoch is taken in any case.
         validation_fraction: Share of the rows held out, shuffled and stratified, to choose the best epoch by; 0 holds
             none out, and the training loss chooses. The preset's share holds none out either where that would be fewer
-            than 10 rows.
+            than 10 rows. "folds": each network of an ensemble holds out a fold of its own.
         features: all, a list of columns, or the kinds of some: `{"zip": "categorical", "id": "ignore"}`. The columns of
             an array go by their numbers, and are numeric unless this says otherwise.
         device: auto, cpu, gpu, gpu:N or all.
@@ -75,6 +78,8 @@ class MLPClassifier(ClassifierMixin, InMemory):
         batch_norm: bool | str | None = None,
         dropout: float | None = None,
         l2: float | None = None,
+        network: str | None = None,
+        ensemble: int | None = None,
         loss: str | None = None,
         optimizer: str | Mapping[str, Any] | None = None,
         learning_rate: float | None = None,
@@ -84,7 +89,7 @@ class MLPClassifier(ClassifierMixin, InMemory):
         class_weight: str | Mapping[Any, float] | None = "preset",
         calibrate: bool | None = None,
         early_stopping: int | str | Mapping[str, int] | None = "preset",
-        validation_fraction: float | None = None,
+        validation_fraction: float | str | None = None,
         features: str | Sequence[Any] | Mapping[Any, str] | None = None,
         device: str | None = None,
         precision: str | None = None,
@@ -98,6 +103,8 @@ class MLPClassifier(ClassifierMixin, InMemory):
         self.batch_norm = batch_norm
         self.dropout = dropout
         self.l2 = l2
+        self.network = network
+        self.ensemble = ensemble
         self.loss = loss
         self.optimizer = optimizer
         self.learning_rate = learning_rate

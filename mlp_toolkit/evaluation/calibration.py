@@ -32,6 +32,15 @@ class Fit(NamedTuple):
     before: float
     after: float
 
+    def applied(self, p: np.ndarray, *, softmax: bool) -> np.ndarray:
+        """Probabilities (rows, outputs), put right."""
+        p = np.clip(p.astype(np.float64), LEAST, 1 - LEAST)
+        z = self.slope * (np.log(p) if softmax else np.log(p) - np.log1p(-p)) + np.array(self.offset)
+        if not softmax:
+            return np.asarray(1 / (1 + np.exp(-z)), np.float32)
+        q = np.exp(z - z.max(axis=1, keepdims=True))
+        return np.asarray(q / q.sum(axis=1, keepdims=True), np.float32)
+
 
 def fit_calibration(
     y: np.ndarray,

@@ -35,6 +35,19 @@ def axes_or_new(axes: Axes | None, size: tuple[float, float] = (7, 3.6)) -> Axes
     return axes
 
 
+def _score_of_folds(axes: Axes, history: Mapping[str, Any] | pd.DataFrame, epochs: np.ndarray) -> None:
+    """Draws, on an axis of its own, the score by which the members of an ensemble are judged where there is no loss."""
+    name = next((str(name) for name in history if str(name).startswith("val_")), None)
+    if name is None:
+        return
+    score = np.asarray(history[name], float)
+    seen = ~np.isnan(score)
+    other = axes.twinx()
+    other.plot(epochs[seen], score[seen], color=ORANGE, marker=".", ms=3)
+    other.set_ylabel(f"{name.removeprefix('val_')} of the rows held out", color=ORANGE)
+    other.spines[["top", "left"]].set_visible(False)
+
+
 def learning(axes: Axes, losses: Mapping[str, Any] | pd.DataFrame, best: int | None = None) -> None:
     """Draws the losses by epoch, and a line at the best epoch.
 
@@ -57,7 +70,10 @@ def learning(axes: Axes, losses: Mapping[str, Any] | pd.DataFrame, best: int | N
     epochs = values.get("epoch", np.arange(1, len(values["loss"]) + 1))
     axes.plot(epochs, values["loss"], color=BLUE, label="training")
     if "val_loss" in values:
-        axes.plot(epochs, values["val_loss"], color=ORANGE, label="validation")
+        seen = ~np.isnan(values["val_loss"])  # the folds of an ensemble are looked at now and then
+        axes.plot(epochs[seen], values["val_loss"][seen], color=ORANGE, label="validation")
+    else:
+        _score_of_folds(axes, losses, epochs)
     if best:
         axes.axvline(best, color=GREY, lw=1, ls=":")
         axes.annotate("best", (best, axes.get_ylim()[1]), xytext=(3, -10), textcoords="offset points", color=GREY)

@@ -63,10 +63,10 @@ def write_report(directory: Path, record: Mapping[str, Any]) -> Path:
     rows, seconds = record["rows"], record["seconds"]
     lead = (
         f"{record['task']}, trained on {rows['train']:,} rows for {record['epochs']} epochs in {seconds['fit']:.1f} s; "
-        f"the best epoch, {record['best_epoch']}, was chosen on {rows['validation']:,} validation rows and tested once "
-        f"on {rows['test']:,}."
     )
-    learnt = _picture(lambda axes: learning(axes, history, record["best_epoch"]))
+    lead += f"{_choice(directory, record)}, and tested once on {rows['test']:,} rows."
+    best = record["best_epoch"] if record.get("members", 1) == 1 else None
+    learnt = _picture(lambda axes: learning(axes, history, best))
     sheet = directory / "augmentation.png"
     parts = [
         f"<p>{html.escape(lead)}</p>",
@@ -89,6 +89,19 @@ def write_report(directory: Path, record: Mapping[str, Any]) -> Path:
     with atomic(path) as temporary:
         temporary.write_text(page, "utf-8")
     return path
+
+
+def _choice(directory: Path, record: Mapping[str, Any]) -> str:
+    """What the epoch was chosen by; of several networks each has its own."""
+    members, rows = record.get("members", 1), record["rows"]
+    if members == 1:
+        return f"the best epoch, {record['best_epoch']}, was chosen on {rows['validation']:,} validation rows"
+    if not (directory / "out_of_fold.parquet").is_file():
+        return f"{members} networks, the best epoch of each chosen on the same {rows['validation']:,} validation rows"
+    return (
+        f"{members} networks, each of which held out a fold of these rows and had its best epoch chosen by it. The "
+        "validation scores are those of every row by the network that held it out"
+    )
 
 
 def scores_table(record: Mapping[str, Any]) -> str:

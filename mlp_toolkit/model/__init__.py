@@ -6,10 +6,9 @@ backend: TensorFlow and Keras, imported here and nowhere else.
 keras_types: what the package uses of Keras, as types.
 keras_private: where Keras and TensorFlow have no public way.
 mlp: `build_mlp`: a task and the tables become a network.
-activations: activations, and the initializers that fit them.
-losses: losses, and what is watched while training; where they mean nothing.
-optimizers: optimizers by name, with their usual settings; how the learning rate goes on.
+parts: activations, losses and optimizers by name.
 layers: Keras layers of our own.
+members: several networks that train as one.
 model_file: network and encoding as one model: raw columns in, predictions out.
 prediction: rows through a model.
 programs: traced functions that a second network of the same kind uses again.

@@ -12,7 +12,18 @@ from typing import Any, get_args
 from pydantic import ValidationError
 
 from mlp_toolkit.errors import UserError
-from mlp_toolkit.model.activations import (
+from mlp_toolkit.model.backend import keras, tf
+from mlp_toolkit.model.keras_types import Network, Tensor
+from mlp_toolkit.model.members.ensemble import Ensemble
+from mlp_toolkit.model.members.layers import (
+    ACTIVATIONS,
+    MembersBatchNormalization,
+    MembersDense,
+    MembersMean,
+    ToMembers,
+)
+from mlp_toolkit.model.members.network import SEEDS, Columns, realmlp
+from mlp_toolkit.model.parts.activations import (
     activation_layer,
     activation_of,
     fitting_initializer,
@@ -20,10 +31,8 @@ from mlp_toolkit.model.activations import (
     name_of_activation,
     seeded_initializer,
 )
-from mlp_toolkit.model.backend import keras, tf
-from mlp_toolkit.model.keras_types import Network, Tensor
-from mlp_toolkit.model.losses import loss_for, usual_metrics
-from mlp_toolkit.model.optimizers import make_optimizer, preset_optimizer
+from mlp_toolkit.model.parts.losses import loss_for, usual_metrics
+from mlp_toolkit.model.parts.optimizers import make_optimizer, preset_optimizer
 from mlp_toolkit.recipe import catalog, known_names, spec
 from mlp_toolkit.recipe.arguments import argument_error, plain, whole
 
@@ -42,6 +51,8 @@ def build_mlp(
     dropout: float | None = None,
     l2: float | None = None,
     output: str = "auto",
+    network: str | None = None,
+    ensemble: int | None = None,
     loss: Any = None,
     optimizer: Any = None,
     learning_rate: float | None = None,
@@ -50,6 +61,7 @@ def build_mlp(
     precision: str = "float32",
     seed: int | None = None,
     name: str = "mlp",
+    known: Known | None = None,
 ) -> Network:
     """Builds and compiles a multilayer perceptron by the tables of typical hyperparameters.
 
@@ -68,6 +80,10 @@ def build_mlp(
         l2: L2 penalty on the weights of all layers, 0 or more.
         output: Regression: auto (linear), linear, positive (softplus), or bounded(LOW, HIGH) (sigmoid; tanh
             where LOW = -HIGH). Classification has its table's activation.
+        network: plain, or realmlp: scaled numbers with periodic embeddings, neurons that mix their activation with
+            their input, and a begin that is fitted to the training rows (arXiv 2407.04491).
+        ensemble: Members that are trained at once, 1 to 64, each with its own initial weights, dropout and loss; the
+            output is the mean of theirs. Member k, from 0, begins as a network of the seed `seed` + 10,000 k.
         loss: A name, an alias such as "mse", or a Keras loss.
         optimizer: A name, a mapping such as `{"name": "adam", "learning_rate": 0.01}`, or a Keras optimizer.
         learning_rate: Of the optimizer, above 0; None takes the optimizer's own.
@@ -76,9 +92,11 @@ def build_mlp(
         precision: float32, mixed_bfloat16 or mixed_float16; the output stays float32.
         seed: Makes initial weights and dropout repeatable; None draws them from Keras's global state.
         name: The network's name.
+        known: What recipes know of the rows to train on; None for nothing.
 
     Returns:
         A compiled `keras.Model` that takes (rows, n_features) and gives (rows, n_outputs): values, or probabilities.
+        Several members are one such model, too.
 
     Raises:
         UserError: An argument is unknown, out of range, or does not fit the task.
@@ -88,23 +106,29 @@ def build_mlp(
     n_features, n_outputs = whole("n_features", n_features), whole("n_outputs", n_outputs)
     _check_task(task, n_outputs, preset, output)
     given = {"hidden": hidden, "activation": activation, "initializer": initializer, "batch_norm": batch_norm}
-    given |= {"dropout": dropout, "l2": l2, "output": output}
+    given |= {"dropout": dropout, "l2": l2, "output": output, "network": network, "ensemble": ensemble}
     choice = _model_spec(task, preset, given)
     _check_precision(precision)
     if seed is not None:
         seed = whole("seed", seed, least=0)
-    layers = _Layers(
-        choice,
-        policy=keras.DTypePolicy(precision),
-        seeds=iter(range(seed, seed + 10_000)) if seed is not None else itertools.repeat(None),
-        penalty=keras.regularizers.L2(choice.l2) if choice.l2 else None,
-        own_activation=activation if is_keras_object(activation) else None,
-        own_initializer=initializer if is_keras_object(initializer) else None,
-    )
-    inputs = keras.Input((n_features,), name="features")
-    outputs = layers.output(layers.hidden(inputs), task, n_outputs)
-    model: Network = keras.Model(inputs, outputs, name=name)
-    updates = make_optimizer(_optimizer_with(learning_rate, optimizer, preset))
+    known = known or Known()
+    if choice.members:
+        _check_members(precision, activation)
+    if choice.network == "realmlp":
+        model: Network = _realmlp(choice, task, (n_features, n_outputs), known, seed=seed or 0, name=name)
+    else:
+        layers = _Layers(
+            choice,
+            policy=keras.DTypePolicy(precision),
+            seeds=_seeds(seed, max(1, choice.members)),
+            penalty=keras.regularizers.L2(choice.l2) if choice.l2 else None,
+            own_activation=activation if is_keras_object(activation) else None,
+            own_initializer=initializer if is_keras_object(initializer) else None,
+        )
+        model = layers.model(task, n_features, n_outputs, known, name)
+    updates = make_optimizer(_optimizer_with(learning_rate, optimizer, preset, task))
+    if choice.members:
+        _check_by_member(updates)
     if precision == "mixed_float16" and not isinstance(updates, keras.optimizers.LossScaleOptimizer):
         updates = keras.optimizers.LossScaleOptimizer(updates)  # small gradients would be 0 in float16
     model.compile(
@@ -117,9 +141,73 @@ def build_mlp(
     return model
 
 
-def _optimizer_with(learning_rate: float | None, optimizer: Any, preset: str) -> Any:
+@dataclass(frozen=True)
+class Known:
+    """What is known of the rows that a network of members is to be trained on.
+
+    Attributes:
+        columns: What the encoded columns are; None takes all for numbers.
+        steps: Of the whole training, over which RealMLP's dropout goes on; None leaves it as it is.
+        bounds: The least and the greatest target, one for each output; no member's value goes beyond. None for any.
+    """
+
+    columns: Columns | None = None
+    steps: int | None = None
+    bounds: tuple[Sequence[float], Sequence[float]] = ((), ())
+
+
+def _seeds(seed: int | None, members: int) -> Iterator[tuple[int | None, ...]]:
+    """For each thing that is drawn, a seed for each member."""
+    if seed is None:
+        return itertools.repeat((None,) * members)
+    return zip(*(range(first, first + SEEDS) for first in range(seed, seed + SEEDS * members, SEEDS)), strict=True)
+
+
+def _check_by_member(optimizer: Any) -> None:
+    """Refuses optimizers that would not train several members in one program as each alone."""
+    kind = type(optimizer).__name__
+    if kind in ("Muon", "Lamb", "Adafactor"):
+        raise UserError(
+            f"{kind} looks at a whole weight at once, and the members of an ensemble share one",
+            place="build_mlp: optimizer",
+            remedy="Take adam, adamw, sgd or another that treats each number by itself.",
+        )
+
+
+def _check_members(precision: str, activation: Any) -> None:
+    """Refuses what the layers of members cannot do."""
+    own = (keras.layers.Activation, keras.layers.LeakyReLU, keras.layers.ReLU, keras.layers.ELU)
+    if isinstance(activation, keras.layers.Layer) and not isinstance(activation, own):
+        raise UserError(
+            f"{type(activation).__name__} may look at more than one number at a time, or learn",
+            place="build_mlp: activation",
+            remedy="For members take a name, a function of each number, or LeakyReLU.",
+        )
+    if precision != "float32":
+        raise UserError("members count in float32", place="build_mlp: precision", found=precision, allowed=["float32"])
+
+
+def _realmlp(choice: spec.Model, task: str, sizes: tuple[int, int], known: Known, *, seed: int, name: str) -> Network:
+    """A RealMLP network of the members asked for, not yet fitted to rows."""
+    output = catalog.config(f"tables/{task}")["entries"]["output_activation"]
+    return realmlp(
+        choice.ensemble,
+        *sizes,
+        columns=known.columns,
+        hidden=choice.units,
+        activation=str(activation_of(None, choice.activation)),
+        output=output.get(choice.output, output["default"]),
+        dropout=choice.dropout,
+        steps=known.steps,
+        bounds=known.bounds,
+        seed=seed,
+        name=name,
+    )
+
+
+def _optimizer_with(learning_rate: float | None, optimizer: Any, preset: str, task: str) -> Any:
     """The optimizer given, or the preset's, with the learning rate that has an argument of its own."""
-    chosen = preset_optimizer(preset) if optimizer is None else optimizer
+    chosen = preset_optimizer(preset, task) if optimizer is None else optimizer
     if learning_rate is None:
         return chosen
     place, chosen = "build_mlp: learning_rate", {"name": chosen} if isinstance(chosen, str) else chosen
@@ -171,9 +259,9 @@ def _check_precision(precision: str) -> None:
 def _model_spec(task: str, preset: str, given: Mapping[str, Any]) -> spec.Model:
     """The `model:` part of a recipe from presets, table and arguments, checked as a recipe is."""
     table = catalog.config(f"tables/{task}")["entries"]
-    values = dict(catalog.config("presets/slides")["values"]["model"])
+    values = dict(catalog.preset("slides", task)["model"])
     values |= {key[6:]: entry["default"] for key, entry in table.items() if key.startswith("model.")}
-    values |= catalog.config(f"presets/{preset}")["values"].get("model", {})
+    values |= catalog.preset(preset, task).get("model", {})
     for key, value in given.items():
         if isinstance(value, Mapping):
             usual = values[key] if key == "hidden" and isinstance(values[key], Mapping) else {}
@@ -212,7 +300,7 @@ class _Layers:
     Attributes:
         choice: The `model:` part of a recipe.
         policy: The precision that the hidden layers count in.
-        seeds: One for each initializer and each dropout, or None for any.
+        seeds: One for each initializer and each dropout, or None for any; of each member.
         penalty: On the weights, or None.
         own_activation: A Keras object in place of the activation's name, or None.
         own_initializer: The same for the initializer.
@@ -220,18 +308,43 @@ class _Layers:
 
     choice: spec.Model
     policy: Any
-    seeds: Iterator[int | None]
+    seeds: Iterator[tuple[int | None, ...]]
     penalty: Any
     own_activation: Any
     own_initializer: Any
 
-    def kernel(self, for_activation: str) -> Any:
-        """The initializer of one layer's weights."""
-        if self.own_initializer is not None:
-            return seeded_initializer(self.own_initializer, next(self.seeds))
-        which = self.choice.initializer
-        which = which if which != "auto" else fitting_initializer(for_activation)
-        return seeded_initializer(keras.initializers.get(which), next(self.seeds))
+    def model(self, task: str, n_features: int, n_outputs: int, known: Known, name: str) -> Network:
+        """The network: of one member alone a plain `keras.Model`."""
+        inputs = keras.Input((n_features,), name="features")
+        if not self.choice.members:
+            plain: Network = keras.Model(inputs, self.output(self.hidden(inputs), task, n_outputs), name=name)
+            return plain
+        outputs = self.output(self.hidden(ToMembers(name="members")(inputs)), task, n_outputs)
+        return Ensemble(inputs, MembersMean(*known.bounds, name="mean")(outputs), name=name)
+
+    def kernels(self, for_activation: str) -> list[Any]:
+        """The initializer of one layer's weights, for each member."""
+        kind = self.own_initializer
+        if kind is None:
+            which = self.choice.initializer
+            kind = keras.initializers.get(which if which != "auto" else fitting_initializer(for_activation))
+        return [seeded_initializer(kind, seed) for seed in next(self.seeds)]
+
+    def dense(self, units: int, activation: Any, kernels: list[Any], name: str, *, bias: bool, policy: Any) -> Any:
+        """A dense layer, or one for each member."""
+        if self.choice.members:
+            settings = {"use_bias": bias, "l2": self.choice.l2, "initializers": kernels, "dtype": policy, "name": name}
+            settings["last"] = name == "output"
+            return MembersDense(self.choice.members, units, activation or "linear", **settings)
+        return keras.layers.Dense(
+            units,
+            activation=activation,
+            use_bias=bias,
+            kernel_initializer=kernels[0],
+            kernel_regularizer=self.penalty,
+            dtype=policy,
+            name=name,
+        )
 
     def hidden(self, x: Tensor) -> Tensor:
         """The hidden layers after one another."""
@@ -239,20 +352,18 @@ class _Layers:
         normed_before = self.choice.batch_norm in (True, "before")
 
         def normed(x: Any, index: int) -> Any:
-            return keras.layers.BatchNormalization(dtype=self.policy, name=f"hidden_{index}_batch_norm")(x)
+            title = f"hidden_{index}_batch_norm"
+            if self.choice.members:
+                return MembersBatchNormalization(self.choice.members, dtype=self.policy, name=title)(x)
+            return keras.layers.BatchNormalization(dtype=self.policy, name=title)(x)
 
         for index, units in enumerate(self.choice.units, 1):
             own = activation_of(self.own_activation, self.choice.activation)
             inside = own if not normed_before and isinstance(own, str) else None
-            x = keras.layers.Dense(
-                units,
-                activation=inside,
-                use_bias=not normed_before,
-                kernel_initializer=self.kernel(name),
-                kernel_regularizer=self.penalty,
-                dtype=self.policy,
-                name=f"hidden_{index}",
-            )(x)
+            if self.choice.members and inside not in ACTIVATIONS:
+                inside = None
+            about = {"bias": not normed_before, "policy": self.policy}
+            x = self.dense(units, inside, self.kernels(name), f"hidden_{index}", **about)(x)
             if normed_before:
                 x = normed(x, index)
             if inside is None:
@@ -262,7 +373,7 @@ class _Layers:
             if self.choice.dropout:
                 # SELU keeps its outputs at mean 0 and variance 1; AlphaDropout leaves them so.
                 kind = keras.layers.AlphaDropout if name == "selu" else keras.layers.Dropout
-                seed, title = next(self.seeds), f"hidden_{index}_dropout"
+                seed, title = next(self.seeds)[0], f"hidden_{index}_dropout"
                 x = kind(self.choice.dropout, seed=seed, dtype=self.policy, name=title)(x)
         return x
 
@@ -273,14 +384,7 @@ class _Layers:
         around_zero = bounds is not None and bounds[0] == -bounds[1]
         kind = "bounded_around_zero" if around_zero else "bounded" if bounds else self.choice.output
         activation = table.get(kind, table["default"])
-        x = keras.layers.Dense(
-            n_outputs,
-            activation=activation,
-            kernel_initializer=self.kernel(activation),
-            kernel_regularizer=self.penalty,
-            dtype="float32",
-            name="output",
-        )(x)
+        x = self.dense(n_outputs, activation, self.kernels(activation), "output", bias=True, policy="float32")(x)
         if bounds and bounds not in ((0.0, 1.0), (-1.0, 1.0)):
             low, high = bounds
             scale, offset = (high, 0.0) if around_zero else (high - low, low)

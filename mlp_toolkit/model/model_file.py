@@ -14,7 +14,7 @@ from mlp_toolkit.model.layers.calibration import Calibration
 from mlp_toolkit.model.layers.columns import Columns, free_name
 from mlp_toolkit.model.layers.encoding import encoding_layers
 from mlp_toolkit.model.layers.target import Target
-from mlp_toolkit.model.losses import usual_metrics
+from mlp_toolkit.model.parts.losses import usual_metrics
 
 
 def build_model_file(

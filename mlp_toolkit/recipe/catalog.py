@@ -29,6 +29,19 @@ def config(name: str) -> dict[str, Any]:
 
 
 @cache
+def preset(name: str, task: str) -> dict[str, Any]:
+    """The values of a preset, by section: those for all tasks, and over them those for one."""
+    found = config(f"presets/{name}")
+    return _over(found["values"], found.get("tasks", {}).get(task, {}))
+
+
+def _over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """Mappings one over the other, at any depth."""
+    both = {key: _over(below[key], above[key]) for key in above if isinstance(below.get(key), dict)}
+    return {**below, **above, **both}
+
+
+@cache
 def names(folder: str) -> tuple[str, ...]:
     """The files of one folder of `configs/`, without the ending, in alphabetical order."""
     return tuple(sorted(path.stem for path in (root("configs") / folder).glob("*.yaml")))

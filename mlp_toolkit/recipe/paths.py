@@ -75,8 +75,9 @@ def rooted(values: Mapping[str, Any], folder: Path) -> dict[str, Any]:
             if key in data:
                 data[key] = root(data[key])
         if isinstance(data.get("split"), dict):
-            files = {key: root(data["split"][key]) for key in ("validation", "test") if key in data["split"]}
-            data["split"] = {**data["split"], **files}
+            data["split"] = dict(data["split"])
+            named = {key: data["split"][key] for key in ("validation", "test") if key in data["split"]}
+            data["split"] |= {key: root(name) for key, name in named.items() if name != "folds"}
     warm_start = result["model"].get("warm_start") if isinstance(result.get("model"), dict) else None
     if isinstance(warm_start, dict) and "from" in warm_start:
         result["model"] = {**result["model"], "warm_start": {**warm_start, "from": root(warm_start["from"])}}

@@ -236,7 +236,7 @@ def _shipped_layers(task: Any, preset: Any, layers: list[Layer]) -> list[Layer]:
     base.append(Layer("table", str(table_of), table, {}))
     if isinstance(preset, str) and preset != "slides":
         if preset in catalog.names("presets"):
-            base.append(Layer("preset", preset, catalog.config(f"presets/{preset}")["values"], {}))
+            base.append(Layer("preset", preset, catalog.preset(preset, str(table_of)), {}))
         elif preset.endswith((".yaml", ".yml")):
             base.append(_preset_file(Path(preset), layers))
     return base

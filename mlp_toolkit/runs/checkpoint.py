@@ -17,6 +17,7 @@ from mlp_toolkit.data.columns.encoder import Encoding
 from mlp_toolkit.data.pieces import RecipeData
 from mlp_toolkit.errors import UserError, shorten
 from mlp_toolkit.files import writing
+from mlp_toolkit.recipe import catalog
 from mlp_toolkit.recipe.resolving import Resolved
 from mlp_toolkit.runs import interruption
 from mlp_toolkit.storage import array_files
@@ -72,6 +73,7 @@ class Checkpoint:
             return
         info = {"identity": self.identity, "epochs": state.epochs, "best_epoch": state.best_epoch}
         info |= {"best_value": state.best_value, "history": state.history, "notes": state.notes}
+        info["members"] = state.members
         arrays = {"now": snapshot(network), "best": [np.asarray(value) for value in state.best]}
         with writing(self.path):
             array_files.write_arrays(self.path, arrays, info)
@@ -95,7 +97,7 @@ class Checkpoint:
         if found is None:
             return None
         arrays, info = found
-        stored, own = _comparable(info["identity"], self.identity)
+        stored, own = _comparable(_with_later_keys(info["identity"]), self.identity)
         if stored != own:
             raise UserError(
                 "the recipe or its data has changed since this run was interrupted: it cannot be gone on with\n"
@@ -104,7 +106,13 @@ class Checkpoint:
                 remedy=f"Run {self.path.with_name('recipe.yaml')} to go on as begun, or start anew with another --out.",
             )
         state = trainer.Progress(
-            info["epochs"], info["best_epoch"], info["best_value"], arrays["best"], info["history"], notes=info["notes"]
+            info["epochs"],
+            info["best_epoch"],
+            info["best_value"],
+            arrays["best"],
+            [(value, epoch) for value, epoch in info.get("members", [])],
+            info["history"],
+            notes=info["notes"],
         )
         return state, arrays["now"]
 
@@ -128,6 +136,13 @@ def _digest(encoding: Encoding) -> str:
         del values["numeric"]["gaps"]
     plain = json.dumps({"parts": values, "scaling": dataclasses.asdict(encoding.scaling)}, sort_keys=True)
     return hashlib.sha256(plain.encode()).hexdigest()
+
+
+def _with_later_keys(stored: dict[str, Any]) -> dict[str, Any]:
+    """What an earlier version stored, with the defaults of the keys that it did not know."""
+    defaults = catalog.preset("slides", str(stored.get("task")))
+    filled = {key: {**defaults[key], **stored[key]} for key in ("model", "train") if isinstance(stored.get(key), dict)}
+    return {**stored, **filled}
 
 
 def _comparable(stored: dict[str, Any], own: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -45,6 +45,7 @@ FILES = (
     "history.csv",
     "model.h5",
     "predictions.parquet",
+    "out_of_fold.parquet",
     "metrics.json",
     "report.html",
 )
@@ -242,6 +243,13 @@ def predictions_file(directory: Path, target: Target) -> Iterator[Callable[[Piec
             writers[0].write_table(rows)
 
         yield write
+
+
+def write_out_of_fold(directory: Path, piece: Piece, outputs: np.ndarray, data: RecipeData) -> None:
+    """`out_of_fold.parquet`: training rows with what members that have not learnt them say, and the fold of each."""
+    rows = predicted_rows(piece, outputs, data.target).assign(fold=data.folds)
+    with atomic(directory / "out_of_fold.parquet") as temporary:
+        rows.to_parquet(temporary, index=False)
 
 
 def predicted_rows(piece: Piece, outputs: np.ndarray, target: Target) -> pd.DataFrame:

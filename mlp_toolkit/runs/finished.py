@@ -125,7 +125,8 @@ class Run:
     def plot_history(self, *, axes: Axes | None = None) -> Axes:
         """Draws the losses by epoch, and the epoch that was chosen; into `axes`, or a new figure."""
         axes = drawing.axes_or_new(axes)
-        drawing.learning(axes, self.history, self.metrics["best_epoch"])
+        best = self.metrics["best_epoch"] if self.metrics.get("members", 1) == 1 else None
+        drawing.learning(axes, self.history, best)
         return axes
 
     def _repr_html_(self) -> str:
@@ -167,4 +168,7 @@ def summary(record: Mapping[str, Any]) -> str:
     """The test scores and how long it took, for a person."""
     scores = "  ".join(f"{name} {number(value)}" for name, value in record["test"].items())
     best, every, seconds = record["best_epoch"], record["epochs"], record["seconds"]["total"]
+    members = record.get("members", 1)
+    if members > 1:
+        return f"{members} networks, {every} epochs, {seconds:.1f} s\ntest: {scores}"
     return f"best epoch {best} of {every}, {seconds:.1f} s\ntest: {scores}"

@@ -36,6 +36,7 @@ from mlp_toolkit.runs.directory import (
     told_what_is_left,
     write_beginning,
     write_history,
+    write_out_of_fold,
     write_text,
 )
 from mlp_toolkit.runs.finished import Run, summary
@@ -155,7 +156,7 @@ def _carried_out(resolved: Resolved, place: str, directory: Path, *, resume: boo
         with writing(directory):
             saving.save(model, directory / "model.h5")
             write_history(directory, state.history, data.target)
-            record = _record(spec, *_evaluate(directory, model, spec, data), data, state)
+            record = _record(spec, *_evaluate(directory, model, spec, data, done.out_of_fold), data, state)
             for note in record["notes"][len(state.notes) :]:
                 say(note)
             record["seconds"] = {"fit": done.seconds, "total": time.monotonic() - started}
@@ -186,22 +187,32 @@ def _record(
         **scores,
         "best_epoch": state.best_epoch,
         "epochs": state.epochs,
-        "rows": data.counts,
+        "members": spec.model.ensemble,
+        "rows": {**data.counts, **({"validation": len(data.folds)} if data.folds is not None else {})},
         "seconds": {},
         "engine": state.engine,
         "notes": [*state.notes, *left_out, *notes],
     }
 
 
-def _evaluate(directory: Path, model: Network, spec: Recipe, data: RecipeData) -> tuple[dict[str, Any], list[str]]:
+def _evaluate(
+    directory: Path, model: Network, spec: Recipe, data: RecipeData, held_out: np.ndarray | None
+) -> tuple[dict[str, Any], list[str]]:
     """Scores of the three parts by the model file's own predictions, and notes; the test rows' predictions are kept.
 
-    Of the test rows those of each target, label or class, too.
+    Of the test rows those of each target, label or class, too. Where members hold out folds, the validation scores are
+    those of what they say of their own folds.
     """
     names = metrics.metric_names(spec.task, spec.metrics)
+    chosen_by = data.counts["validation"] if held_out is None else len(held_out)
     scores: dict[str, Any] = {}
     notes: list[str] = []
     for part in PARTS:
+        if part == "validation" and held_out is not None:
+            (piece,) = data.pieces("train")
+            write_out_of_fold(directory, piece, held_out, data)
+            scores[part] = metrics.score(piece.values, held_out, data.target, names)
+            continue
         known, predicted = [], []
         with contextlib.ExitStack() as stack:
             write = stack.enter_context(predictions_file(directory, data.target)) if part == "test" else None
@@ -215,6 +226,6 @@ def _evaluate(directory: Path, model: Network, spec: Recipe, data: RecipeData) -
         scores[part] = metrics.score(values, outputs, data.target, names)
         if part == "test":
             notes += metrics.note_on_one_class(outputs, data.target, part)
-            notes += note_on_few_rows(values, outputs, data.target, data.counts["validation"])
+            notes += note_on_few_rows(values, outputs, data.target, chosen_by)
             scores |= metrics.scores_of_each(values, outputs, data.target)
     return scores, notes

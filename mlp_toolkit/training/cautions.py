@@ -11,7 +11,8 @@ import numpy as np
 
 from mlp_toolkit.errors import UserError
 from mlp_toolkit.model.backend import keras
-from mlp_toolkit.model.losses import loss_name
+from mlp_toolkit.model.members.ensemble import Ensemble
+from mlp_toolkit.model.parts.losses import loss_name
 from mlp_toolkit.recipe import catalog
 from mlp_toolkit.training.engine.rows import Resident, Rows
 from mlp_toolkit.training.engine.steps import build
@@ -212,8 +213,11 @@ def check_dead(model: Any, rows: Rows) -> None:
 
 
 def _relu_outputs(model: Any) -> tuple[Any, list[str]]:
-    """A model that gives what the hidden relu layers of a plain chain or graph give, and their names; or None."""
-    if not getattr(model, "outputs", None):
+    """A model that gives what the hidden relu layers of a plain chain or graph give, and their names; or None.
+
+    Members are not looked at: a neuron that is dead in one of them is one of many.
+    """
+    if not getattr(model, "outputs", None) or isinstance(model, Ensemble):
         return None, []
     relu = (keras.activations.relu, keras.activations.relu6)
     layers = [

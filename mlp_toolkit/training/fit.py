@@ -14,6 +14,8 @@ from mlp_toolkit.data import arrays
 from mlp_toolkit.errors import UserError, listing, nearest
 from mlp_toolkit.model import keras_private
 from mlp_toolkit.model.layers import augmentation as augmenting
+from mlp_toolkit.model.members.ensemble import is_ensemble
+from mlp_toolkit.model.members.fitting import ROWS_FITTED_TO, fit_to_rows, is_unfitted
 from mlp_toolkit.recipe import catalog, spec
 from mlp_toolkit.recipe.arguments import option
 from mlp_toolkit.training.engine.steps import Augment
@@ -108,6 +110,8 @@ def fit(
     rows, by_class = resident(
         model, X, y, class_weight=class_weight, sample_weight=sample_weight, seed=seed if shuffle else None
     )
+    if is_ensemble(model) and is_unfitted(model):
+        fit_to_rows(model, rows.in_order()[0][:ROWS_FITTED_TO], seed)
     plan = Plan(
         epochs,
         batch_size,

@@ -21,13 +21,18 @@ from mlp_toolkit.model.backend import keras, random_state_kept
 from mlp_toolkit.model.keras_types import Network
 from mlp_toolkit.model.layers import augmentation
 from mlp_toolkit.model.layers.augmentation import Augmentation
-from mlp_toolkit.model.mlp import build_mlp
+from mlp_toolkit.model.members.columns import columns_of
+from mlp_toolkit.model.members.fitting import ROWS_FITTED_TO, fit_to_rows
+from mlp_toolkit.model.mlp import Known, build_mlp
 from mlp_toolkit.model.model_file import build_model_file
-from mlp_toolkit.model.optimizers import make_optimizer
+from mlp_toolkit.model.parts.optimizers import make_optimizer
 from mlp_toolkit.recipe.spec import Recipe
 from mlp_toolkit.training import progress, rows_of_data, trainer
+from mlp_toolkit.training.engine.folds import judge_of_folds, out_of_fold
+from mlp_toolkit.training.engine.members import side_by_side
+from mlp_toolkit.training.engine.rows import Resident, Rows
 from mlp_toolkit.training.engine.steps import Augment
-from mlp_toolkit.training.engine.variables import assign
+from mlp_toolkit.training.engine.variables import assign, snapshot
 from mlp_toolkit.training.pretraining import pretrained
 from mlp_toolkit.training.warm_start import Source, freezing, take_over, taken
 
@@ -45,6 +50,8 @@ class Fitted:
         correction: How probabilities are put right, or None.
         state: How training went.
         seconds: How long it took.
+        out_of_fold: What the members that have not learnt a training row say of it, (rows, outputs) in the target's
+            units; None where they share validation rows.
     """
 
     network: Network
@@ -53,6 +60,7 @@ class Fitted:
     correction: Any
     state: trainer.Progress
     seconds: float
+    out_of_fold: np.ndarray | None = None
 
     @functools.cached_property
     def model(self) -> Network:
@@ -103,12 +111,15 @@ def train_recipe(
         after_epoch: Called after each epoch with the network and how far it has come.
         verbose: As `fit` takes it.
     """
-    if spec.train.calibrate and not data.counts["validation"]:
+    if spec.train.calibrate and not data.counts["validation"] and data.folds is None:
         raise UserError("train.calibrate corrects probabilities by the validation rows, and there are none")
     network = network_of(spec, data)
     train = spec.train
     learned, validation, by_class = rows_of_data.rows_of(network, data, spec)
-    own = []
+    own, judge = [], None
+    if data.folds is not None:
+        assert isinstance(learned, Resident)
+        judge = judge_of_folds(network, learned.in_order(), data.target, train.epochs)
     if train.schedule and train.schedule.name == "reduce_on_plateau":
         patience = max(1, train.early_stopping.patience // 2) if train.early_stopping else 5
         own.append(_LowerRate(trainer.watched_loss(validation), patience=patience))
@@ -133,14 +144,38 @@ def train_recipe(
         augment=_augment(spec, data),
         changes=changes,
         after_epoch=after_epoch,
-        restore_best=True,
+        restore_best=train.keep == "best",
         units=progress.units_of(data.target),
+        judge=judge,
     )
     trainer.train(network, learned, validation, plan, state)
     for layer in network.layers:  # the model file's optimizer holds the state of all weights, frozen or not
         layer.trainable = True
-    correction = _calibrated(network, data, validation, by_class, notes) if train.calibrate else None
-    return Fitted(network, data.encoding, data.target, correction, state, time.monotonic() - started)
+    if train.keep == "best_and_last" and state.best and not state.diverged():
+        network = _best_and_last(spec, data, network, state)
+    held_out = _out_of_fold(network, learned, spec.model.ensemble)
+    correction = None
+    if train.calibrate:
+        correction = _calibrated(network, data, validation, by_class=by_class, notes=notes, held_out=held_out)
+    if held_out is not None and correction is not None:
+        held_out = correction.applied(held_out, softmax=data.target.task == "multiclass")
+    said = data.target.decode(held_out) if held_out is not None else None
+    return Fitted(network, data.encoding, data.target, correction, state, time.monotonic() - started, said)
+
+
+def _best_and_last(spec: Recipe, data: RecipeData, network: Any, state: trainer.Progress) -> Any:
+    """A network of twice the members: each as it was in its best epoch, and as it is after the last."""
+    wide = network_of(spec, data, sets=2)
+    side_by_side(network, wide, state.best, snapshot(network))
+    return wide
+
+
+def _out_of_fold(network: Any, learned: Rows, members: int) -> np.ndarray | None:
+    """What is said of each training row by the members that have not learnt it; None where there are no folds."""
+    if not isinstance(learned, Resident) or len(learned.first) < 4:
+        return None
+    x, _, _, fold = learned.in_order()
+    return out_of_fold(network, x, fold, members)
 
 
 def augmentation_of(spec: Recipe, data: RecipeData) -> Augmentation | None:
@@ -182,11 +217,22 @@ def _started(settings: Any, source: Source, network: Network, done: int, notes: 
 
 
 def _calibrated(
-    network: Network, data: RecipeData, validation: Any, by_class: np.ndarray | None, notes: list[str]
+    network: Network,
+    data: RecipeData,
+    validation: Any,
+    *,
+    by_class: np.ndarray | None,
+    notes: list[str],
+    held_out: np.ndarray | None,
 ) -> Any:
-    """How the probabilities of a trained network are put right, by its validation rows."""
-    x, y, *weights = (np.asarray(array) for array in next(validation.blocks(0)))
-    p = prediction.predict(network, x)
+    """How the probabilities of a trained network are put right: by its validation rows, or by what folds say."""
+    if held_out is None:
+        x, y, *weights = (np.asarray(array) for array in next(validation.blocks(0)))
+        p = prediction.predict(network, x)
+    else:
+        (piece,) = data.pieces("train")
+        x, p, y = held_out, held_out, data.target.encode(piece.values)
+        weights = [] if piece.weights is None else [piece.weights]
     softmax = data.target.task == "multiclass"
     if softmax and y.shape[1] != p.shape[1]:
         y = np.eye(p.shape[1])[y[:, 0]]
@@ -197,11 +243,21 @@ def _calibrated(
     return found
 
 
-def network_of(spec: Recipe, data: RecipeData) -> Any:
-    """The untrained network of a recipe, compiled: encoded rows in, predictions in the network's own units out."""
+def network_of(spec: Recipe, data: RecipeData, sets: int = 1) -> Any:
+    """The untrained network of a recipe, compiled: encoded rows in, predictions in the network's own units out.
+
+    Args:
+        spec: The recipe.
+        data: Its rows.
+        sets: So many times the members that the recipe asks for.
+    """
     train = spec.train
     steps = math.ceil(data.counts["train"] / train.batch_size)
-    return build_mlp(
+    x = rows_of_data.sample(data, ROWS_FITTED_TO, spec.seed) if spec.model.network == "realmlp" else None
+    known = None
+    if x is not None:
+        known = Known(columns_of(data.encoding, x), steps * train.epochs, rows_of_data.reach(data))
+    network: Any = build_mlp(
         spec.task,
         n_features=data.encoding.width,
         n_outputs=data.target.n_outputs,
@@ -212,7 +268,9 @@ def network_of(spec: Recipe, data: RecipeData) -> Any:
         dropout=spec.model.dropout,
         l2=spec.model.l2,
         output=data.target.output,
-        loss=train.loss,
+        network=spec.model.network,
+        ensemble=spec.model.ensemble * sets,
+        loss=_loss(spec),
         optimizer=make_optimizer(
             train.optimizer.model_dump(exclude_none=True),
             schedule=train.schedule,
@@ -220,9 +278,22 @@ def network_of(spec: Recipe, data: RecipeData) -> Any:
             epochs=train.epochs,
             lowered=_lowered(spec),
         ),
+        metrics=[] if data.folds is not None else None,  # the members' own folds tell more
         precision=train.precision,
         seed=spec.seed,
+        known=known,
     )
+    if x is not None:
+        fit_to_rows(network, x, spec.seed)
+    return network
+
+
+def _loss(spec: Recipe) -> Any:
+    """The loss of a recipe; labels that are smoothed are compared class by class."""
+    smoothing = spec.train.label_smoothing
+    if not smoothing:
+        return spec.train.loss
+    return keras.losses.CategoricalCrossentropy(label_smoothing=smoothing)
 
 
 def _lowered(spec: Recipe) -> tuple[int, float] | None:

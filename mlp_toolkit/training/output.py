@@ -11,7 +11,8 @@ from mlp_toolkit.data import arrays
 from mlp_toolkit.errors import UserError
 from mlp_toolkit.model.backend import keras
 from mlp_toolkit.model.keras_types import Network
-from mlp_toolkit.model.losses import check_domain, loss_name
+from mlp_toolkit.model.members.layers import MembersDense, MembersMean
+from mlp_toolkit.model.parts.losses import check_domain, loss_name
 
 # What an output activation can give, from least to greatest.
 RANGES: dict[str, tuple[float | None, float | None]] = {
@@ -64,6 +65,8 @@ def _last_activation(model: Network) -> tuple[str, float | None, float | None]:
     while layers and isinstance(layers[-1], keras.Model):
         # Only a graph of layers lists them in the order they are called in.
         layers = list(layers[-1].layers) if getattr(layers[-1], "outputs", None) else []
+    if len(layers) > 1 and isinstance(layers[-1], MembersMean):
+        layers.pop()
     if len(layers) > 1 and isinstance(layers[-1], keras.layers.Rescaling):
         rescaling: Any = layers.pop()
         if not all(isinstance(value, int | float) for value in (rescaling.scale, rescaling.offset)):
@@ -72,6 +75,8 @@ def _last_activation(model: Network) -> tuple[str, float | None, float | None]:
     last = layers[-1] if layers else None
     if isinstance(last, keras.layers.Softmax):
         name = "softmax"
+    elif isinstance(last, MembersDense):
+        name = last.activation
     elif isinstance(last, keras.layers.Dense | keras.layers.Activation):
         name = str(getattr(last.activation, "__name__", ""))
     else:

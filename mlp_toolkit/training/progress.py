@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import sys
 import time
@@ -114,7 +115,8 @@ def in_units(logs: Mapping[str, Any], units: Mapping[str, float | None]) -> dict
 
 def describe(logs: Mapping[str, float]) -> str:
     """`loss 0.123  val_loss 0.2  accuracy 0.9`: the losses first."""
-    names = sorted(logs, key=lambda name: ("loss" not in name, name.startswith("val_")))
+    known = [name for name, value in logs.items() if not (name.startswith("val_") and math.isnan(value))]
+    names = sorted(known, key=lambda name: ("loss" not in name, name.startswith("val_")))
     return "  ".join(f"{name} {number(logs[name])}" for name in names if name != "learning_rate")
 
 

@@ -10,14 +10,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mlp_toolkit.errors import UserError
 from mlp_toolkit.model.backend import keras, tf
 from mlp_toolkit.model.keras_types import Network
+from mlp_toolkit.model.members.ensemble import Ensemble
 from mlp_toolkit.model.programs import kept
 from mlp_toolkit.storage import saving
 from mlp_toolkit.training import cautions, progress
 from mlp_toolkit.training.engine import devices, epoch
 from mlp_toolkit.training.engine.history import History
+from mlp_toolkit.training.engine.members import Judge, replaced
 from mlp_toolkit.training.engine.rows import Rows
 from mlp_toolkit.training.engine.steps import Augment, Work
 from mlp_toolkit.training.engine.steps import devices as number_of_devices
@@ -38,6 +42,7 @@ class Progress:
         best_epoch: The epoch, from 1, with the lowest loss watched so far; 0 before the first.
         best_value: That loss; infinity before the first.
         best: Values of all variables after that epoch, as arrays or as tensors.
+        members: Of an ensemble, for each member that lowest value and its epoch.
         history: Logs by name, one value an epoch.
         engine: What trained: `xla`, `graph` (both compiled) or `steps`.
         notes: What else there is to say of it, in sentences.
@@ -47,6 +52,7 @@ class Progress:
     best_epoch: int = 0
     best_value: float = math.inf
     best: list[Any] = field(default_factory=list)
+    members: list[tuple[float, int]] = field(default_factory=list)
     history: dict[str, list[float]] = field(default_factory=dict)
     engine: str = ""
     notes: list[str] = field(default_factory=list)
@@ -81,6 +87,7 @@ class Plan:
         after_epoch: Called after each epoch with the network as it is then, and how far training has come.
         restore_best: End with the best epoch's state, with or without early stopping.
         units: By metric, what takes its value into the target's units on the screen; None where nothing does.
+        judge: Of an ensemble, how its members are judged; None takes the loss over the validation rows.
     """
 
     epochs: int
@@ -95,6 +102,7 @@ class Plan:
     after_epoch: Callable[[Network, Progress], None] | None = None
     restore_best: bool = False
     units: Mapping[str, float | None] = field(default_factory=dict)
+    judge: Judge | None = None
 
 
 def train(
@@ -120,14 +128,14 @@ def train(
     cautions.check_batch_size(plan.batch_size, rows.rows)
     cautions.check_watched(model, rows, validation, plan.callbacks)
     state = resume_from or Progress()
-    keeper = _Keeper(state, plan, watched_loss(validation))
+    keeper = _keeper(model, validation, state, plan)
     try:
         with devices.placed(plan.device) as several:
             trained = devices.mirrored(model, several, plan.batch_size) if several else model
             sizes = plan.batch_size, max(plan.batch_size, LEAST_VALIDATION_BATCH)
             history = epoch.run_epochs(
                 Work(trained, rows, validation, sizes, plan.augment),
-                [*plan.callbacks, keeper, *([watcher] if watcher else [])],
+                [*keeper.first(), *plan.callbacks, keeper, *([watcher] if watcher else [])],
                 initial_epoch=state.epochs,
                 epochs=state.epochs if state.over(plan.patience) else plan.epochs,
                 changes={number: functools.partial(change, trained) for number, change in plan.changes.items()},
@@ -165,12 +173,25 @@ def watched_loss(validation: Rows | None) -> str:
     return "val_weighted_loss" if len(validation.first) > 3 else "val_loss"
 
 
+def _keeper(model: Network, validation: Rows | None, state: Progress, plan: Plan) -> _Keeper:
+    """What keeps the best epoch: of an ensemble, of each member."""
+    watched = watched_loss(validation)
+    if not isinstance(model, Ensemble):
+        return _Keeper(state, plan, watched)
+    judge = plan.judge or (Judge.by_loss(model, validation) if validation is not None else None)
+    return _KeeperOfMembers(state, plan, watched, model.members, judge)
+
+
 class _Keeper(keras.callbacks.Callback):
     """Keeps the best epoch, stops early, stops at a loss that is not finite."""
 
     def __init__(self, state: Progress, plan: Plan, watched: str) -> None:
         super().__init__()
         self.state, self.plan, self.watched = state, plan, watched
+
+    def first(self) -> list[Any]:
+        """Callbacks that come before all others."""
+        return []
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
         # All in one call, which takes a tenth of the time of reading them one by one.
@@ -185,16 +206,21 @@ class _Keeper(keras.callbacks.Callback):
         state.epochs = epoch + 1
         for name, value in logs.items():
             state.history.setdefault(name, []).append(value)
-        value = self._judged_by(logs)
-        if value < state.best_value:
-            state.best_value, state.best_epoch = value, state.epochs
-            state.best = self.copied()
-            if self.plan.checkpoint is not None:
-                saving.save(self.model, self.plan.checkpoint)
+        if self._keep(logs) and self.plan.checkpoint is not None:
+            saving.save(self.model, self.plan.checkpoint)
         if state.over(self.plan.patience):
             self.model.stop_training = True
         if self.plan.after_epoch is not None:
             self.plan.after_epoch(self.model, state)
+
+    def _keep(self, logs: dict[str, float]) -> bool:
+        """Keeps this epoch's state if it is the best so far; whether it is."""
+        state, value = self.state, self._judged_by(logs)
+        if not value < state.best_value:
+            return False
+        state.best_value, state.best_epoch = value, state.epochs
+        state.best = self.copied()
+        return True
 
     def _judged_by(self, logs: dict[str, float]) -> float:
         """The loss watched; infinity where the model's own step does not return it and nobody asks for the best epoch.
@@ -211,6 +237,54 @@ class _Keeper(keras.callbacks.Callback):
                 remedy=f"Let train_step and test_step return it as {self.watched.removeprefix('val_')!r}.",
             )
         return logs.get(self.watched, math.inf)
+
+
+class _KeeperOfMembers(_Keeper):
+    """The same for each member of an ensemble: its best epoch is its own, and training stops when none improves."""
+
+    def __init__(self, state: Progress, plan: Plan, watched: str, members: int, judge: Judge | None) -> None:
+        super().__init__(state, plan, watched)
+        self.judge = judge
+        self.values: np.ndarray | None = None
+        if not state.members:
+            state.members = [(math.inf, 0)] * members
+
+    def first(self) -> list[Any]:
+        """The judge, whose values stand in the logs that other callbacks see."""
+        judge, keeper = self.judge, self
+
+        class Judging(keras.callbacks.Callback):
+            """Judges the members at the end of an epoch."""
+
+            def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+                last = epoch + 1 == self.params["epochs"]
+                keeper.values = None
+                if judge is not None and ((epoch + 1) % judge.every == 0 or last):
+                    keeper.values, told = judge.values()
+                elif judge is not None:
+                    told = dict.fromkeys(judge.names, math.nan)
+                else:
+                    keeper.values, told = np.full(len(keeper.state.members), (logs or {})["loss"]), {}
+                if logs is not None:
+                    logs.update(told)
+
+        return [Judging()]
+
+    def _keep(self, logs: dict[str, float]) -> bool:
+        state = self.state
+        if self.values is None or not math.isfinite(logs["loss"]):
+            return False
+        before = np.array([value for value, _ in state.members])
+        later = self.judge is not None and self.judge.later
+        better = self.values <= before if later else self.values < before
+        if not better.any():
+            return False
+        state.best = replaced(state.best, self.copied(), better)
+        for member in np.flatnonzero(better):
+            state.members[member] = (float(self.values[member]), state.epochs)
+        state.best_value = float(np.mean([value for value, _ in state.members if math.isfinite(value)]))
+        state.best_epoch = state.epochs
+        return True
 
 
 def _check_callbacks(callbacks: Sequence[Any]) -> None:

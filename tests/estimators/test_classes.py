@@ -427,7 +427,7 @@ def test_early_stopping_and_schedules(iris):
     plateau = mt.MLPClassifier(epochs=40, schedule="reduce_on_plateau", validation_fraction=0, random_state=0)
     assert plateau.fit(X, y).n_iter_ <= 40
     strong = mt.MLPClassifier(preset="strong", epochs=2, random_state=0).fit(X, y).recipe_
-    assert re.search(r"schedule: cosine +# preset \(strong\)", strong)
+    assert re.search(r"schedule: log_cosine +# preset \(strong\)", strong)
     assert re.search(r"schedule: null +#", mt.MLPClassifier(preset="strong", schedule=None, epochs=1).fit(X, y).recipe_)
 
 

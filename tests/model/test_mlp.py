@@ -11,9 +11,9 @@ import pytest
 
 from mlp_toolkit.errors import UserError
 from mlp_toolkit.model.backend import keras
-from mlp_toolkit.model.losses import loss_name
 from mlp_toolkit.model.mlp import build_mlp
-from mlp_toolkit.model.optimizers import make_optimizer
+from mlp_toolkit.model.parts.losses import loss_name
+from mlp_toolkit.model.parts.optimizers import make_optimizer
 
 LAYERS, LOSSES = keras.layers, keras.losses
 

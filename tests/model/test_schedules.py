@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import mlp_toolkit as mt
-from mlp_toolkit.model.optimizers import Staged, make_optimizer
+from mlp_toolkit.model.parts.optimizers import Staged, make_optimizer
 from mlp_toolkit.recipe import resolving, spec
 from mlp_toolkit.storage import inspecting
 

@@ -117,7 +117,7 @@ def test_activations_bring_their_initializer():
 
 def test_optimizers_have_the_names_that_are_taught():
     known = catalog.config("optimizers")["optimizers"]
-    assert {name: entry["keras"] for name, entry in known.items()} == OPTIMIZERS
+    assert {name: entry["keras"] for name, entry in known.items()} == {**OPTIMIZERS, "grouped_adamw": "GroupedAdamW"}
     assert known["momentum"]["settings"]["momentum"] == 0.9
     assert known["nesterov"]["settings"]["nesterov"] is True
     assert all(entry["settings"]["learning_rate"] > 0 for entry in known.values())
@@ -139,6 +139,7 @@ def test_the_default_preset_holds_the_defaults_of_the_contract():
         "output": "auto",
         "warm_start": None,
         "pretrain": None,
+        "network": "plain",
         "ensemble": 1,
     }
     assert values["train"] == {
@@ -148,6 +149,8 @@ def test_the_default_preset_holds_the_defaults_of_the_contract():
         "batch_size": 32,
         "class_weight": None,
         "early_stopping": {"patience": 10},
+        "keep": "best",
+        "label_smoothing": 0.0,
         "calibrate": False,
         "augmentation": None,
         "tensorboard": False,
@@ -198,12 +201,15 @@ def test_the_optimizers_are_those_of_keras(keras):
         name for name, item in vars(keras.optimizers).items() if inspect.isclass(item) and issubclass(item, base)
     }
     assert set(catalog.config("keras_names")["optimizers"]) == classes - wrappers
-    assert {entry["keras"] for entry in catalog.config("optimizers")["optimizers"].values()} <= classes
+    named = {entry["keras"] for entry in catalog.config("optimizers")["optimizers"].values()}
+    assert named <= {*classes, "GroupedAdamW"}
 
 
 def test_every_usual_setting_is_taken_by_its_optimizer(keras):
+    from mlp_toolkit.model.parts.optimizers import OWN
+
     for name, entry in catalog.config("optimizers")["optimizers"].items():
-        optimizer = getattr(keras.optimizers, entry["keras"])(**entry["settings"])
+        optimizer = (OWN.get(entry["keras"]) or getattr(keras.optimizers, entry["keras"]))(**entry["settings"])
         config = optimizer.get_config()
         assert {key: pytest.approx(config[key]) for key in entry["settings"]} == entry["settings"], name
 

@@ -231,7 +231,7 @@ def test_settings_given_win_over_the_usual_ones(load):
 
 def test_settings_alone_keep_the_optimizer_and_the_origin_of_its_name(load):
     resolved = load(SMALL + "preset: strong\ntrain: {optimizer: {learning_rate: 0.05}}\n")
-    assert resolved.spec.train.optimizer.name == "adamw"
+    assert resolved.spec.train.optimizer.name == "grouped_adamw"
     assert resolved.spec.train.optimizer.learning_rate == 0.05
     assert origin(resolved, "train.optimizer.name") == "preset"
     assert origin(resolved, "train.optimizer.learning_rate") == "recipe"
@@ -506,7 +506,7 @@ def test_an_unknown_key_at_the_top_is_placed_too(refused):
         ("train: {class_weight: {a: -1}}", "-1", "greater than or equal to 0"),
         ("metrics: [rmse]", "rmse", "accuracy, auc"),
         ("model: {output: linear}", "linear", "auto"),
-        ("model: {ensemble: 3}", "3", "1"),
+        ("model: {ensemble: 65}", "65", "64"),
         ("tune: {epochs: [1, 2]}", "not available", "null"),
     ],
 )

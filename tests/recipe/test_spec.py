@@ -18,6 +18,7 @@ MODEL = {
     "output": "auto",
     "warm_start": None,
     "pretrain": None,
+    "network": "plain",
     "ensemble": 1,
 }
 
@@ -147,7 +148,7 @@ def test_initializers_go_by_name_or_class_name(name):
         {"activation": {"name": "leaky_relu", "slope": float("nan")}},
         {"initializer": "he"},
         {"output": "sigmoid"},
-        {"ensemble": 2},
+        {"ensemble": 0},
         {"warm_start": {"from": "a.h5"}},
         {"neurons": 64},
     ],

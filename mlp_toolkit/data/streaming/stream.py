@@ -21,7 +21,7 @@ from mlp_toolkit.data.columns import encoder, parsing
 from mlp_toolkit.data.columns.kinds import Kinds
 from mlp_toolkit.data.pieces import Piece
 from mlp_toolkit.data.reading import frames, parquet_files, tables
-from mlp_toolkit.data.splitting import PARTS, Split, split_of
+from mlp_toolkit.data.splitting import PARTS, STREAMED_SHARE, Split, split_of
 from mlp_toolkit.data.streaming import csv_to_parquet
 from mlp_toolkit.data.streaming.scan import Scan, as_piece
 from mlp_toolkit.data.targets import Target
@@ -98,6 +98,7 @@ class Stream:
     spool: Path | None
 
     streamed = True
+    folds = None
 
     def pieces(self, part: str) -> Iterator[Piece]:
         """The rows of a part that its scores are counted from: a sample of the training rows, else all."""
@@ -184,7 +185,7 @@ def delete_scratch(scratch: Path) -> None:
 def _load(recipe: Recipe, place: str, scratch: Path) -> Stream:
     roles.check_header(recipe, place)
     groups, fingerprint = _groups(recipe, scratch)
-    split = split_of(recipe, [part for part, _ in roles.part_files(recipe.data)])
+    split = split_of(recipe, [part for part, _ in roles.part_files(recipe.data)], streamed=True)
     kinds, looked_at = _look(recipe, split, groups)
     used = [name for name, kind in kinds.by_column.items() if kind != "ignore"]
     if not used:
@@ -197,6 +198,8 @@ def _load(recipe: Recipe, place: str, scratch: Path) -> Stream:
     target = scan.target()
     counts = {part: int(scan.counts[part]) for part in PARTS}
     notes = [f"streamed: {rows:,} rows in {len(groups):,} row groups; the kinds of columns by {looked_at:,} of them"]
+    if recipe.data.in_folds:
+        notes.append(f"streamed rows have no folds: all members are validated on the same {STREAMED_SHARE:.0%} of them")
     notes += parquet_files.index_notes(groups[0].file)
     notes += scan.notes(target)
     encoding = scan.fitter.encoding()

@@ -6,7 +6,7 @@ import importlib
 from typing import Literal
 
 PACKAGE = "mlp_toolkit"
-Role = Literal["layer", "activation", "schedule"]
+Role = Literal["layer", "activation", "schedule", "optimizer", "model"]
 
 # What a file calls it, what it is, and the module that registers it with Keras.
 OURS: dict[str, tuple[Role, str]] = {
@@ -17,8 +17,19 @@ OURS: dict[str, tuple[Role, str]] = {
     "Target": ("layer", "model.layers.target"),
     "Calibration": ("layer", "model.layers.calibration"),
     "Augmentation": ("layer", "model.layers.augmentation"),
-    "step": ("activation", "model.activations"),
-    "Staged": ("schedule", "model.optimizers"),
+    "step": ("activation", "model.parts.activations"),
+    "Staged": ("schedule", "model.parts.optimizers"),
+    "ToMembers": ("layer", "model.members.layers"),
+    "MembersDense": ("layer", "model.members.layers"),
+    "MembersDropout": ("layer", "model.members.layers"),
+    "MembersBatchNormalization": ("layer", "model.members.layers"),
+    "MembersMean": ("layer", "model.members.layers"),
+    "RobustScale": ("layer", "model.members.numbers"),
+    "Embeddings": ("layer", "model.members.numbers"),
+    "MembersScale": ("layer", "model.members.numbers"),
+    "Ensemble": ("model", "model.members.ensemble"),
+    "LogCosine": ("schedule", "model.members.optimizer"),
+    "GroupedAdamW": ("optimizer", "model.members.optimizer"),
 }
 
 

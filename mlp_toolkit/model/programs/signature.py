@@ -14,6 +14,15 @@ from typing import Any
 from mlp_toolkit.model import keras_private
 from mlp_toolkit.model.backend import keras
 from mlp_toolkit.model.keras_types import Network, Variable
+from mlp_toolkit.model.members.ensemble import Ensemble
+from mlp_toolkit.model.members.layers import (
+    MembersBatchNormalization,
+    MembersDense,
+    MembersDropout,
+    MembersMean,
+    ToMembers,
+)
+from mlp_toolkit.model.members.numbers import Embeddings, MembersScale, RobustScale
 
 # Layers whose settings and variables are all there is to them. Others may hold tables, files or code.
 _LAYERS = """
@@ -23,6 +32,9 @@ _LAYERS = """
     GlobalAveragePooling1D GlobalAveragePooling2D GlobalMaxPooling1D GlobalMaxPooling2D
 """
 _KNOWN_LAYERS = {getattr(keras.layers, name) for name in _LAYERS.split()}
+# Ours, whose settings and variables are all there is to them as well.
+_KNOWN_LAYERS |= {ToMembers, MembersDense, MembersDropout, MembersBatchNormalization, MembersMean}
+_KNOWN_LAYERS |= {RobustScale, Embeddings, MembersScale}
 _LEFT_OUT = ("seed", "build_config", "shared_object_id")
 
 
@@ -49,13 +61,15 @@ def signature(model: Network) -> str | None:
 
 def architecture(model: Network) -> str | None:
     """The same of a model's layers alone, on which its predictions depend."""
-    if not type(model).__module__.startswith("keras.src.models.") or not all(map(_is_plain, model.layers)):
+    plain = type(model).__module__.startswith("keras.src.models.") or isinstance(model, Ensemble)
+    if not plain or not all(map(_is_plain, model.layers)):
         return None
     settings = model.get_config()
     if not _all_of_keras(settings):
         return None
     names = {layer["config"]["name"]: f"layer {place}" for place, layer in enumerate(settings["layers"])}
     about = {
+        "kind": type(model).__name__,
         "layers": _neutral(settings, names),
         "outputs": list(model.output_names) if len(model.outputs) > 1 else 1,
         "trainable": [variable.trainable for variable in model.variables],
@@ -82,7 +96,7 @@ def _is_plain(layer: Any) -> bool:
     if type(layer) not in _KNOWN_LAYERS:
         return False
     activation = getattr(layer, "activation", None)
-    return activation is None or _is_of_keras(activation)
+    return activation is None or isinstance(activation, str) or _is_of_keras(activation)
 
 
 def _is_of_keras(thing: Any) -> bool:

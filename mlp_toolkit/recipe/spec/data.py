@@ -26,11 +26,23 @@ from mlp_toolkit.recipe.spec.types import (
 CSV = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 
 
+FOLDS = "folds"
+
+
 class Shares(Part):
-    """Shares of the rows, or files of their own; of rows in memory a part may have none."""
+    """Shares of the rows, or files of their own; of rows in memory a part may have none.
+
+    `validation: folds` lets each member of an ensemble hold out a fold of its own.
+    """
 
     validation: Share | None
     test: Share | None
+
+    @property
+    def files(self) -> dict[str, str]:
+        """Parts that have a file of their own."""
+        named = {"validation": self.validation, "test": self.test}
+        return {part: share for part, share in named.items() if isinstance(share, str) and share != FOLDS}
 
     @model_validator(mode="after")
     def _rows_left(self, info: ValidationInfo) -> Shares:
@@ -39,6 +51,10 @@ class Shares(Part):
                 raise known_names.refuse(
                     "a recipe needs rows for it", at=(part,), allowed="a share of the rows between 0 and 1, or a file"
                 )
+        if self.test == FOLDS:
+            raise known_names.refuse(
+                "test rows are held out from all members", at=("test",), allowed="a share of the rows, or a file"
+            )
         shares = [share for share in (self.validation, self.test) if isinstance(share, float)]
         if sum(shares) >= 1:
             raise known_names.refuse(
@@ -140,6 +156,11 @@ class Data(Part):
     def split_columns(self) -> list[str]:
         """The columns that say which part a row is in."""
         return [self.split] if isinstance(self.split, str) else []
+
+    @property
+    def in_folds(self) -> bool:
+        """Whether each member of an ensemble holds out a fold of its own."""
+        return isinstance(self.split, Shares) and self.split.validation == FOLDS
 
     @property
     def shares(self) -> Shares | None:

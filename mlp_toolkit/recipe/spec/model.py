@@ -17,7 +17,6 @@ from mlp_toolkit.recipe.spec.types import (
     Column,
     Part,
     named,
-    one_member,
     one_of,
 )
 
@@ -91,7 +90,13 @@ class Model(Part):
     output: Annotated[str, AfterValidator(known_names.known_output)]
     warm_start: WarmStart | None
     pretrain: Pretrain | None
-    ensemble: Annotated[int, AfterValidator(one_member)]
+    network: Literal["plain", "realmlp"]
+    ensemble: Annotated[int, Field(ge=1, le=64)]
+
+    @property
+    def members(self) -> int:
+        """How many members train at once; 0 where there is a plain network alone."""
+        return self.ensemble if self.ensemble > 1 or self.network == "realmlp" else 0
 
     @property
     def units(self) -> list[int]:

@@ -24,6 +24,10 @@ from mlp_toolkit.recipe.spec.types import (
     one_of,
 )
 
+# Optimizers that look at a whole weight at once, so that members would not be trained as each alone.
+NOT_BY_MEMBER = ("muon", "Muon", "Lamb", "Adafactor")
+OF_REALMLP = ("selu", "mish", "relu", "gelu", "swish", "silu", "tanh", "elu", "softplus")
+
 
 class Recipe(Part):
     """A whole recipe with every value resolved."""
@@ -57,6 +61,39 @@ class Recipe(Part):
                 at=("train", "schedule"),
                 remedy="Take another schedule, or model.warm_start.lower_rate: 1.",
             )
+        return self
+
+    @model_validator(mode="after")
+    def _members_fit(self) -> Recipe:
+        """What several members in one program do not go together with."""
+        model, train = self.model, self.train
+        if self.data.in_folds and model.ensemble < 2:
+            raise known_names.refuse(
+                "folds are for the members of an ensemble, two or more",
+                at=("data", "split", "validation"),
+                remedy="Give model.ensemble: 5, or a share of the rows.",
+            )
+        if train.label_smoothing and self.task != "multiclass":
+            raise known_names.refuse("is for multiclass", at=("train", "label_smoothing"), allowed="0")
+        if not model.members:
+            if train.keep != "best":
+                raise known_names.refuse("is for ensembles", at=("train", "keep"), allowed="best")
+            return self
+        told = [
+            (model.warm_start is not None, ("model", "warm_start"), "null"),
+            (model.pretrain is not None, ("model", "pretrain"), "null"),
+            (train.device == "all", ("train", "device"), "auto, cpu or gpu"),
+            (train.precision != "float32", ("train", "precision"), "float32"),
+            (train.optimizer.name in NOT_BY_MEMBER, ("train", "optimizer", "name"), "adam, adamw, sgd and others"),
+        ]
+        for wrong, at, allowed in told:
+            if wrong:
+                raise known_names.refuse("is not available for several members in one program", at=at, allowed=allowed)
+        if model.network == "realmlp" and (model.batch_norm or model.l2 or model.initializer != "auto"):
+            key = "batch_norm" if model.batch_norm else "l2" if model.l2 else "initializer"
+            raise known_names.refuse("network: realmlp has none of it", at=("model", key), remedy="network: plain has.")
+        if model.network == "realmlp" and model.activation.name not in OF_REALMLP:
+            raise known_names.refuse("not for network: realmlp", at=("model", "activation"), allowed=list(OF_REALMLP))
         return self
 
     @model_validator(mode="after")

@@ -64,7 +64,7 @@ class EarlyStopping(Part):
 class Schedule(Part):
     """How the learning rate goes on from step to step; `warmup` is how many epochs it first rises."""
 
-    name: Literal["constant", "cosine", "one_cycle", "exponential", "reduce_on_plateau"]
+    name: Literal["constant", "cosine", "one_cycle", "exponential", "log_cosine", "reduce_on_plateau"]
     warmup: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
 
     @model_validator(mode="after")
@@ -112,6 +112,8 @@ class Train(Part):
         | None
     )
     early_stopping: EarlyStopping | None
+    keep: Literal["best", "best_and_last"]
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)]
     calibrate: bool
     augmentation: Augmentation | None
     tensorboard: bool

@@ -27,13 +27,6 @@ def not_yet(value: Any) -> Any:
     return value
 
 
-def one_member(value: int) -> int:
-    """Refuses all but 1."""
-    if value != 1:
-        raise known_names.refuse("ensembles are not available in this version", allowed="1")
-    return value
-
-
 def named(value: Any) -> Any:
     """`optimizer: nadam` is short for `optimizer: {name: nadam}`; activations likewise."""
     return {"name": value} if isinstance(value, str) else value

@@ -85,13 +85,13 @@ sparse_top_k_categorical_accuracy top_k_categorical_accuracy
 
 CLASSES: dict[str, frozenset[str]] = {
     "layer": frozenset(_LAYERS.split()) | names.registered("layer"),
-    "model": frozenset({"Functional", "Sequential", "Model"}),
+    "model": frozenset({"Functional", "Sequential", "Model"}) | names.registered("model"),
     "initializer": frozenset(_INITIALIZERS.split()),
     "regularizer": frozenset({"L1", "L1L2", "L2", "OrthogonalRegularizer"}),
     "constraint": frozenset({"MaxNorm", "MinMaxNorm", "NonNeg", "UnitNorm"}),
     "loss": frozenset(_LOSSES.split()),
     "metric": frozenset(_METRICS.split()),
-    "optimizer": frozenset(_OPTIMIZERS.split()),
+    "optimizer": frozenset(_OPTIMIZERS.split()) | names.registered("optimizer"),
     "schedule": frozenset(_SCHEDULES.split()) | names.registered("schedule"),
     "dtype policy": frozenset({"DTypePolicy", "DTypePolicyMap", "FloatDTypePolicy"}),
     "value": frozenset({"__tuple__", "__keras_tensor__", "__numpy__", "__tensor__"}),

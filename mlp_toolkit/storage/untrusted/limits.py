@@ -14,6 +14,7 @@ import numpy as np
 
 from mlp_toolkit.errors import UserError, shorten
 from mlp_toolkit.files import reading
+from mlp_toolkit.model.layers import names
 from mlp_toolkit.storage.untrusted.allow_list import mappings
 from mlp_toolkit.storage.untrusted.hdf5 import Array, Group
 
@@ -111,6 +112,9 @@ def checked_model(config: Any, path: Path) -> dict[str, Any]:
     """A model's configuration, where it is one at all."""
     if not isinstance(config, dict) or not isinstance(config.get("config"), dict):
         raise UserError("the model cannot be rebuilt: its configuration describes none", place=str(path))
+    registered = f"{names.PACKAGE}>{config.get('class_name')}"
+    if registered in names.registered("model"):  # Keras writes the outermost class by its bare name
+        return {**config, "class_name": registered}
     return config
 
 

@@ -72,6 +72,10 @@ class Resident:
             self._arrays = tuple(with_room(array[: self.rows], room) for array in self._arrays)
         yield self._arrays if room is not None or held == self.rows else tuple(a[: self.rows] for a in self._arrays)
 
+    def in_order(self) -> tuple[np.ndarray, ...]:
+        """The arrays, in the order in which they came."""
+        return tuple(np.asarray(array)[: self.rows] for array in self._arrays)
+
     def close(self) -> None:
         """Nothing goes on."""
 

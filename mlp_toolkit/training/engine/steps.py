@@ -11,6 +11,7 @@ import numpy as np
 
 from mlp_toolkit.model.backend import keras, tf
 from mlp_toolkit.model.keras_types import Network, Tensor
+from mlp_toolkit.model.members.ensemble import Ensemble
 from mlp_toolkit.training.engine.rows import Arrays, Rows
 
 Augment = Callable[[Tensor, Tensor], Tensor]  # features (rows, …) and a seed (2,) → features
@@ -99,8 +100,8 @@ class Told:
 
 
 def has_own(model: Network, step: str) -> bool:
-    """Whether the model's class has a step of its own."""
-    return getattr(type(model), step) is not getattr(keras.Model, step)
+    """Whether the model's class has a step of its own, which is none of ours."""
+    return getattr(type(model), step) not in (getattr(keras.Model, step), getattr(Ensemble, step))
 
 
 def weighing_labels(model: Network, rows: Rows) -> Network:

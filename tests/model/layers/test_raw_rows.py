@@ -15,9 +15,9 @@ from mlp_toolkit.data.columns import parsing
 from mlp_toolkit.data.columns.kinds import Kinds, infer_kinds
 from mlp_toolkit.data.reading import frames
 from mlp_toolkit.model import model_file
-from mlp_toolkit.model.activations import step
 from mlp_toolkit.model.backend import keras, tf
 from mlp_toolkit.model.layers import categorical, date, numeric, target
+from mlp_toolkit.model.parts.activations import step
 from mlp_toolkit.recipe import catalog
 
 ROUNDS = settings(max_examples=60, deadline=None)

@@ -9,9 +9,12 @@ from pydantic import ValidationError
 from mlp_toolkit.errors import UserError
 from mlp_toolkit.model.backend import keras, tf
 from mlp_toolkit.model.layers.registry import register
+from mlp_toolkit.model.members.optimizer import GroupedAdamW, LogCosine
 from mlp_toolkit.recipe import catalog, spec
 from mlp_toolkit.recipe.arguments import argument_error
 from mlp_toolkit.recipe.resolving import usual_settings
+
+OWN = {"GroupedAdamW": GroupedAdamW}
 
 
 @register
@@ -66,8 +69,9 @@ def make_optimizer(
 
     Args:
         choice: A name, a mapping with `name`, or a Keras optimizer, which is returned as it is.
-        schedule: constant, cosine (to 0), one_cycle (a rise over 30 % of the steps, then cosine to 0) or exponential
-            (to a hundredth); None and reduce_on_plateau leave the rate alone. Or as a recipe has it, with a warm-up.
+        schedule: constant, cosine (to 0), one_cycle (a rise over 30 % of the steps, then cosine to 0), exponential
+            (to a hundredth) or log_cosine (four waves, each longer than the one before); None and reduce_on_plateau
+            leave the rate alone. Or as a recipe has it, with a warm-up.
         steps: Training steps of one epoch.
         epochs: Epochs.
         lowered: From an epoch on, counted from 0, the rate is so many times as high.
@@ -90,8 +94,11 @@ def make_optimizer(
         settings["learning_rate"] = Staged(settings["learning_rate"], warmup, after, by)
     # Keras counts its names up, and TensorFlow keeps 36 kB for each name that a variable ever had.
     settings.setdefault("name", checked.name)
+    if entry["keras"] in OWN and schedule is not None:
+        settings["steps"] = max(1, steps * epochs)
     try:
-        return getattr(keras.optimizers, entry["keras"])(**settings)
+        kind = OWN.get(entry["keras"]) or getattr(keras.optimizers, entry["keras"])
+        return kind(**settings)
     except (TypeError, ValueError) as error:
         raise UserError(f"{checked.name} does not take these settings: {error}", place="optimizer") from None
 
@@ -103,15 +110,17 @@ def _scheduled(rate: float, name: str, total: int) -> Any:
     if name == "one_cycle":
         rise = max(1, int(0.3 * total))
         return schedules.CosineDecay(rate / 25, total - rise, warmup_target=rate, warmup_steps=rise)
+    if name == "log_cosine":
+        return LogCosine(rate, total)
     if name == "exponential":
         return schedules.ExponentialDecay(rate, total, 0.01)
     return rate
 
 
-def preset_optimizer(preset: str) -> Any:
+def preset_optimizer(preset: str, task: str) -> Any:
     """The optimizer of a preset, as a mapping."""
     for name in (preset, "slides"):
-        train = catalog.config(f"presets/{name}")["values"]["train"]
+        train = catalog.preset(name, task)["train"]
         if "optimizer" in train:
             return train["optimizer"]
     return None

@@ -1,0 +1,268 @@
+"""How good default models are on tables of your own: python benchmarks/quality.py FOLDER [NAME …] [--splits 3]
+
+FOLDER holds CSV files and an `index.json` that gives for each name: `file`, `task`, `targets` and `categorical`. Every
+set is split by several seeds into 80 % to learn and 20 % to test; all models see the same rows, each at its defaults,
+one after another on the same number of threads. A line a fit goes to `results/quality.jsonl` at once, so that a stopped
+benchmark goes on; the table is made of all lines there are.
+
+Peers need the extra `peers`; those that are not installed are left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from sklearn.compose import make_column_transformer
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression, RidgeCV
+from sklearn.metrics import accuracy_score, roc_auc_score, root_mean_squared_error
+from sklearn.model_selection import train_test_split
+from sklearn.multioutput import MultiOutputClassifier
+from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+import mlp_toolkit as mt
+
+RESULTS = Path(__file__).parent / "results"
+RECORD = RESULTS / "quality.jsonl"
+MOST_ROWS = 20_000  # of a set: drawn by its split's seed, so that all sets together take hours, not days
+RANKED = ("strong", "slides", "catboost", "lightgbm", "xgboost", "scikit-learn's MLP", "linear")
+
+
+class Rows(NamedTuple):
+    """One split of a set."""
+
+    task: str
+    categorical: list[str]
+    x: pd.DataFrame
+    y: pd.DataFrame
+    x_test: pd.DataFrame
+    y_test: pd.DataFrame
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("names", nargs="*")
+    parser.add_argument("--splits", type=int, default=3)
+    parser.add_argument("--models", nargs="*", default=list(RANKED))
+    asked = parser.parse_args()
+    warnings.simplefilter("ignore")
+    models = {name: model for name, model in all_models().items() if name in asked.models}
+    index = json.loads((asked.folder / "index.json").read_text("utf-8"))
+    done = {(line["set"], line["split"], line["model"]) for line in recorded()}
+    for split in range(asked.splits):
+        for name, about in index.items():
+            if (asked.names and name not in asked.names) or "image" in about["task"]:
+                continue
+            wanted = [model for model in models if (name, split, model) not in done]
+            rows = split_rows(asked.folder, about, split) if wanted else None
+            for model in wanted:
+                record(name, split, model, measured(models[model], rows))
+    print(table())
+
+
+def split_rows(folder: Path, about: dict[str, Any], seed: int) -> Rows:
+    """Rows to learn and rows to test, of classes a like share."""
+    targets = about["targets"]
+    frame = pd.read_csv(folder / about["file"], low_memory=False).dropna(subset=targets)
+    if len(frame) > MOST_ROWS:
+        frame = frame.sample(MOST_ROWS, random_state=seed)
+    task = "regression" if "regression" in about["task"] else about["task"]
+    strata = frame[targets[0]] if task in ("binary", "multiclass") else None
+    if strata is not None:
+        frame, strata = (part[strata.map(strata.value_counts()) > 1] for part in (frame, strata))
+    train, test = train_test_split(frame, test_size=0.2, random_state=seed, stratify=strata)
+    x, x_test = train.drop(columns=targets), test.drop(columns=targets)
+    numeric = pd.api.types.is_numeric_dtype
+    words = [name for name in x.columns if not numeric(x[name]) or name in about["categorical"]]
+    for part in (x, x_test):
+        part[words] = part[words].astype(object).where(part[words].notna(), "missing").astype(str)
+    return Rows(task, words, x, train[targets], x_test, test[targets])
+
+
+def measured(model: Callable[[Rows], np.ndarray], rows: Rows) -> dict[str, float]:
+    """Error on the test rows (rmse, 1 - AUC, share of wrong classes, 1 - mean AUC of labels), and CPU-seconds."""
+    begun = time.process_time()
+    said = model(rows)
+    spent = time.process_time() - begun
+    known = rows.y_test.to_numpy()
+    if rows.task == "regression":
+        spread = rows.y.std().to_numpy()  # several targets count alike
+        errors = [
+            root_mean_squared_error(a, b) / (s if len(spread) > 1 else 1)
+            for a, b, s in zip(known.T, said.T, spread, strict=True)
+        ]
+        return {"error": float(np.mean(errors)), "seconds": spent}
+    if rows.task == "multiclass":
+        return {"error": 1 - accuracy_score(known[:, 0], said), "seconds": spent}
+    known = known if rows.task == "multilabel" else known == positive(rows)
+    aucs = [roc_auc_score(a, b) for a, b in zip(known.T, said.T, strict=True) if len(np.unique(a)) == 2]
+    return {"error": 1 - float(np.mean(aucs)), "seconds": spent}
+
+
+def positive(rows: Rows) -> Any:
+    """The rarer class."""
+    return rows.y.iloc[:, 0].value_counts().index[-1]
+
+
+def all_models() -> dict[str, Callable[[Rows], np.ndarray]]:
+    """Each fits the rows to learn, and gives for those to test values, classes, or probabilities (rows, labels)."""
+    found: dict[str, Callable[[Rows], np.ndarray]] = {
+        "strong": lambda rows: ours(rows, "strong"),
+        "slides": lambda rows: ours(rows, "slides"),
+        "linear": linear,
+        "scikit-learn's MLP": scikit,
+    }
+    peers = {"lightgbm": lightgbm, "xgboost": xgboost, "catboost": catboost}
+    return found | {name: peer for name, peer in peers.items() if importlib.util.find_spec(name)}
+
+
+def ours(rows: Rows, preset: str) -> np.ndarray:
+    regression = rows.task == "regression"
+    kind = mt.MLPRegressor if regression else mt.MLPClassifier
+    several = rows.y.shape[1] > 1
+    features = dict.fromkeys(rows.categorical, "categorical")
+    model = kind(preset=preset, random_state=0, features=dict.fromkeys(rows.x, "numeric") | features, verbose=0)
+    model.fit(rows.x, rows.y if several else rows.y.iloc[:, 0])
+    if rows.task == "multilabel":
+        chances = model.predict_proba(rows.x_test)
+        return np.stack([p[:, 1] for p in chances], axis=1) if isinstance(chances, list) else chances
+    return given(model, rows, rows.x_test)
+
+
+def given(model: Any, rows: Rows, x: Any) -> np.ndarray:
+    """What a scikit-learn estimator of one target, or of several numbers, says."""
+    if rows.task == "binary":
+        return model.predict_proba(x)[:, list(model.classes_).index(positive(rows))][:, None]
+    said = np.asarray(model.predict(x))
+    return said.ravel() if rows.task == "multiclass" else said.reshape(len(said), -1)
+
+
+def encoder(rows: Rows) -> Any:
+    numbers = [name for name in rows.x if name not in rows.categorical]
+    return make_column_transformer(
+        (OneHotEncoder(handle_unknown="ignore", sparse_output=False), rows.categorical),
+        (make_pipeline(SimpleImputer(strategy="median"), StandardScaler()), numbers),
+    )
+
+
+def fitted(model: Any, rows: Rows) -> np.ndarray:
+    """What a pipeline of the encoder and a model says; labels are learnt one by one."""
+    if rows.task == "multilabel":
+        model = make_pipeline(encoder(rows), MultiOutputClassifier(model)).fit(rows.x, rows.y)
+        return np.stack([p[:, -1] for p in model.predict_proba(rows.x_test)], axis=1)
+    scaled = rows.task == "regression"
+    y, mean, spread = rows.y, rows.y.mean().to_numpy(), rows.y.std().to_numpy()
+    y = (y - mean) / spread if scaled else y
+    model = make_pipeline(encoder(rows), model).fit(rows.x, y if y.shape[1] > 1 else y.iloc[:, 0])
+    said = given(model, rows, rows.x_test)
+    return said * spread + mean if scaled else said
+
+
+def linear(rows: Rows) -> np.ndarray:
+    ridge = RidgeCV(np.logspace(-3, 4, 15))
+    return fitted(ridge if rows.task == "regression" else LogisticRegression(max_iter=1_000), rows)
+
+
+def scikit(rows: Rows) -> np.ndarray:
+    return fitted(MLPRegressor(random_state=0) if rows.task == "regression" else MLPClassifier(random_state=0), rows)
+
+
+def one_by_one(rows: Rows, regressor: Any, classifier: Any, x: pd.DataFrame, x_test: pd.DataFrame) -> np.ndarray:
+    """Boosted trees learn each target by itself; classes are numbered for them."""
+    said = []
+    for name in rows.y.columns:
+        y = rows.y[name]
+        if rows.task == "regression":
+            said.append(np.asarray(regressor().fit(x, y).predict(x_test)).ravel())
+            continue
+        labels = sorted(y.unique()) if rows.task != "binary" else sorted(y.unique(), key=lambda v: v == positive(rows))
+        if len(labels) < 2:
+            said.append(np.zeros(len(x_test)))
+            continue
+        model = classifier().fit(x, y.map({label: number for number, label in enumerate(labels)}))
+        if rows.task == "multiclass":
+            return np.array(labels, object)[np.asarray(model.predict(x_test)).ravel().astype(int)].astype(y.dtype)
+        said.append(model.predict_proba(x_test)[:, 1])
+    return np.stack(said, axis=1)
+
+
+def as_categories(rows: Rows) -> tuple[pd.DataFrame, pd.DataFrame]:
+    kinds = {name: pd.CategoricalDtype(sorted(rows.x[name].unique())) for name in rows.categorical}
+    plain = [part.astype(kinds) for part in (rows.x, rows.x_test)]
+    for part in plain:  # they refuse some signs in the names of columns
+        part.columns = [f"x{number}" for number in range(part.shape[1])]
+    return plain[0], plain[1]
+
+
+def lightgbm(rows: Rows) -> np.ndarray:
+    import lightgbm as peer
+
+    settings = {"verbose": -1, "n_jobs": 2}
+    makers = (lambda: peer.LGBMRegressor(**settings), lambda: peer.LGBMClassifier(**settings))
+    return one_by_one(rows, *makers, *as_categories(rows))
+
+
+def xgboost(rows: Rows) -> np.ndarray:
+    import xgboost as peer
+
+    settings = {"enable_categorical": True, "n_jobs": 2}
+    makers = (lambda: peer.XGBRegressor(**settings), lambda: peer.XGBClassifier(**settings))
+    return one_by_one(rows, *makers, *as_categories(rows))
+
+
+def catboost(rows: Rows) -> np.ndarray:
+    import catboost as peer
+
+    settings = {"verbose": 0, "thread_count": 2, "cat_features": rows.categorical, "allow_writing_files": False}
+    makers = (lambda: peer.CatBoostRegressor(**settings), lambda: peer.CatBoostClassifier(**settings))
+    return one_by_one(rows, *makers, rows.x, rows.x_test)
+
+
+def record(name: str, split: int, model: str, found: dict[str, float]) -> None:
+    line = {"set": name, "split": split, "model": model, **found}
+    print(json.dumps(line), flush=True)
+    with RECORD.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(line) + "\n")
+
+
+def recorded() -> Iterator[dict[str, Any]]:
+    if RECORD.is_file():
+        yield from map(json.loads, RECORD.read_text("utf-8").splitlines())
+
+
+def table() -> str:
+    """Errors by set, the mean over its splits; then mean ranks, how often first, and CPU-seconds of all sets."""
+    lines = pd.DataFrame(recorded())
+    whole = lines.pivot_table(index=["set", "split"], columns="model", values="error")
+    whole = whole[[name for name in RANKED if name in whole]].dropna()
+    by_set, ranks = whole.groupby("set").mean(), whole.rank(axis=1)
+    seconds = lines.pivot_table(index="set", columns="model", values="seconds").loc[by_set.index, whole.columns].sum()
+    said = [f"| set | {' | '.join(whole)} |", f"|---|{'--:|' * whole.shape[1]}"]
+    for name, errors in by_set.iterrows():
+        cells = [f"**{value:.4g}**" if value == errors.min() else f"{value:.4g}" for value in errors]
+        said.append(f"| {name} | {' | '.join(cells)} |")
+    spread = ranks.groupby("set").mean().std() / np.sqrt(len(by_set))
+    told = [f"{mean:.2f} ± {error:.2f}" for mean, error in zip(ranks.mean(), spread, strict=True)]
+    first = (by_set.rank(axis=1) == 1).sum()
+    said.append(f"| mean rank ± its standard error | {' | '.join(told)} |")
+    said.append(f"| first of {len(by_set)} sets | {' | '.join(map(str, first))} |")
+    said.append(f"| CPU-seconds, one split of all | {' | '.join(f'{value:,.0f}' for value in seconds)} |")
+    text = "\n".join(said)
+    (RESULTS / "quality.md").write_text(text + "\n", "utf-8")
+    return text
+
+
+if __name__ == "__main__":
+    main()

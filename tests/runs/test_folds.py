@@ -1,0 +1,165 @@
+"""Members that each hold out a fold: every training row is predicted by a member that has not learnt it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn import metrics
+from sklearn.datasets import load_breast_cancer
+
+import mlp_toolkit as mt
+from mlp_toolkit.model.backend import tf
+from mlp_toolkit.recipe import resolving
+
+QUICK = {"train.epochs": 4, "model.hidden": [8], "model.ensemble": 3, "train.batch_size": 32}
+
+
+@pytest.fixture(scope="module")
+def strong(folder, tmp_path_factory):
+    """A short run of the preset strong for each task."""
+    out = tmp_path_factory.mktemp("strong")
+    return {
+        task: mt.run(folder / f"{task}.yaml", {"preset": "strong", **QUICK, **more}, out=out / task, verbose=0)
+        for task, more in {"regression": {}, "binary": {}, "multilabel": {}, "multiclass": {}}.items()
+    }
+
+
+@pytest.mark.parametrize("task", ["regression", "binary", "multilabel", "multiclass"])
+def test_every_training_row_is_predicted_once_and_scored(strong, task):
+    run = strong[task]
+    rows = pd.read_parquet(run.directory / "out_of_fold.parquet")
+    counts = run.metrics["rows"]
+    assert len(rows) == counts["train"] == counts["validation"]
+    assert run.metrics["members"] == 3
+    assert sorted(rows["fold"].unique()) == [0, 1, 2]
+    tested = pd.read_parquet(run.directory / "predictions.parquet")
+    assert rows["row"].is_unique
+    assert not set(rows["row"]) & set(tested["row"])
+    assert list(rows.columns) == [*tested.columns, "fold"]
+
+
+def test_validation_scores_are_those_of_the_rows_held_out(strong):
+    rows = pd.read_parquet(strong["regression"].directory / "out_of_fold.parquet")
+    rmse = metrics.root_mean_squared_error(rows["target"], rows["prediction"])
+    assert strong["regression"].metrics["validation"]["rmse"] == pytest.approx(rmse, rel=1e-6)
+    rows = pd.read_parquet(strong["binary"].directory / "out_of_fold.parquet")
+    positive = strong["binary"].model.layers[-1].classes[1]
+    auc = metrics.roc_auc_score(rows["target"] == positive, rows["probability"])
+    assert strong["binary"].metrics["validation"]["auc"] == pytest.approx(auc, rel=1e-6)
+
+
+def test_a_row_held_out_is_predicted_by_its_own_member_alone(strong, folder):
+    """By the members of the model file, one by one."""
+    run = strong["regression"]
+    network = next(layer for layer in run.model.layers if hasattr(layer, "member_outputs"))
+    assert network.members == 6, "each member as in its best epoch, and as after the last"
+    rows = pd.read_parquet(run.directory / "out_of_fold.parquet")
+    people = pd.read_csv(folder / "people.csv").iloc[rows["row"]].reset_index(drop=True)
+    from mlp_toolkit.data.columns.encoder import encode
+    from mlp_toolkit.data.reading import frames
+    from mlp_toolkit.model.prediction import encoding_of, target_of
+
+    x = encode(frames.normalise(people), encoding_of(run.model))
+    each = network.bounded(network.member_outputs(tf.constant(x))).numpy()
+    both = (each[rows["fold"], np.arange(len(rows))] + each[rows["fold"] + 3, np.arange(len(rows))]) / 2
+    np.testing.assert_allclose(target_of(run.model).decode(both)[:, 0], rows["prediction"], rtol=1e-4)
+    np.testing.assert_allclose(
+        run.predict(people).iloc[:, 0], target_of(run.model).decode(each.mean(axis=0))[:, 0], rtol=1e-4
+    )
+
+
+def test_classes_have_a_like_share_in_each_fold(strong):
+    rows = pd.read_parquet(strong["multiclass"].directory / "out_of_fold.parquet")
+    shares = pd.crosstab(rows["fold"], rows["target"])
+    assert (shares.max() - shares.min()).max() <= 1
+
+
+def test_predictions_stay_within_the_training_range(strong, folder):
+    people = pd.read_csv(folder / "people.csv")
+    numbers = people.select_dtypes("number").columns
+    far = people.assign(**{name: people[name] * 1_000 for name in numbers})
+    said = strong["regression"].predict(far).iloc[:, 0]
+    known = pd.read_parquet(strong["regression"].directory / "out_of_fold.parquet")["target"]
+    assert said.between(known.min() - 1e-3, known.max() + 1e-3).all()
+
+
+def test_plain_members_hold_out_folds_and_end_with_their_best_epochs(folder, tmp_path):
+    overrides = {"data.split": {"validation": "folds", "test": 0.2}, "model.ensemble": 4, "train.epochs": 3}
+    run = mt.run(folder / "binary.yaml", overrides, out=tmp_path / "run", verbose=0)
+    network = next(layer for layer in run.model.layers if hasattr(layer, "member_outputs"))
+    assert network.members == 4
+    assert 1 <= run.metrics["best_epoch"] <= 3
+    assert {"loss", "val_auc"} <= set(run.history.columns)
+
+
+def test_members_share_validation_rows_where_the_recipe_gives_a_share(folder, tmp_path):
+    overrides = {"preset": "strong", **QUICK, "data.split": {"validation": 0.2, "test": 0.2}}
+    run = mt.run(folder / "binary.yaml", overrides, out=tmp_path / "run", verbose=0)
+    assert not (run.directory / "out_of_fold.parquet").exists()
+    assert run.metrics["rows"]["validation"] == 48
+
+
+def test_probabilities_are_calibrated_by_the_folds(folder, tmp_path):
+    overrides = {"preset": "strong", **QUICK, "train.calibrate": True, "train.class_weight": "balanced"}
+    run = mt.run(folder / "binary.yaml", overrides, out=tmp_path / "run", verbose=0)
+    assert any(note.startswith("calibrated on 192") for note in run.metrics["notes"])
+
+
+def test_a_killed_ensemble_with_folds_resumes_to_the_same_bits(folder, tmp_path):
+    overrides = {"preset": "strong", **QUICK, "train.epochs": 60}
+    whole = mt.run(folder / "binary.yaml", overrides, out=tmp_path / "whole", verbose=0)
+    code = "import sys, json, mlp_toolkit as mt\n"
+    code += "mt.run(sys.argv[1], json.loads(sys.argv[2]), out=sys.argv[3], verbose=0)\n"
+    out = tmp_path / "killed"
+    process = subprocess.Popen([sys.executable, "-c", code, folder / "binary.yaml", json.dumps(overrides), out])
+    deadline = time.monotonic() + 120
+    while not (out / "checkpoint.h5").exists() and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not (out / "model.h5").exists(), "the process was killed too late to test anything"
+    resumed = mt.run(folder / "binary.yaml", overrides, out=out, resume=True, verbose=0)
+    for ours, theirs in zip(resumed.model.weights, whole.model.weights, strict=True):
+        np.testing.assert_array_equal(ours.numpy(), theirs.numpy())
+    assert (out / "out_of_fold.parquet").read_bytes() == (whole.directory / "out_of_fold.parquet").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("overrides", "says"),
+    [
+        ({"data.split.validation": "folds"}, "folds are for the members of an ensemble"),
+        ({"preset": "strong", "data.split.test": "folds"}, "test rows are held out from all members"),
+        ({"model.ensemble": 2, "model.pretrain": {}}, "not available for several members"),
+        ({"model.ensemble": 2, "train.optimizer": "muon"}, "not available for several members"),
+        ({"preset": "strong", "model.activation": "step"}, "step function"),
+        ({"preset": "strong", "model.l2": 0.1}, "realmlp has none of it"),
+        ({"preset": "strong", "model.activation": "leaky_relu"}, "not for network: realmlp"),
+        ({"train.label_smoothing": 0.1}, "is for multiclass"),
+        ({"train.keep": "best_and_last"}, "is for ensembles"),
+    ],
+    ids=str,
+)
+def test_what_does_not_go_together_is_said_before_anything_is_read(folder, overrides, says):
+    with pytest.raises(mt.UserError, match=says):
+        resolving.load_recipe(folder / "binary.yaml", overrides)
+
+
+def test_few_rows_make_fewer_folds(tmp_path):
+    frame = load_breast_cancer(as_frame=True).frame.sample(14, random_state=0)
+    run = mt.run(
+        {"task": "binary", "preset": "strong", "data": {"target": "target"}},
+        {"train.epochs": 2, "model.hidden": [4]},
+        data=frame,
+        out=tmp_path / "run",
+        verbose=0,
+    )
+    assert run.metrics["members"] == 8
+    assert len(pd.read_parquet(run.directory / "out_of_fold.parquet")) == run.metrics["rows"]["train"]
