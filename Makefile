@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 CONSTRAINTS ?= constraints.txt
 RECIPE ?= breast_cancer
 
-.PHONY: run notebook notebooks docs bench test test-slow test-others test-some lint types check coverage clean-coverage wheel clean
+.PHONY: run notebook notebooks docs bench bench-quality test test-slow test-others test-some lint types check coverage clean-coverage wheel clean
 
 run: $(VENV)/ready
 	$(BIN)/mlp-toolkit run $(RECIPE)
@@ -76,9 +76,14 @@ $(VENV)/ready: pyproject.toml $(CONSTRAINTS)
 bench: $(VENV)/ready
 	$(BIN)/python benchmarks/fit.py
 	$(BIN)/python benchmarks/again.py
+	$(BIN)/python benchmarks/members.py
 	$(BIN)/python benchmarks/augment.py
 	$(BIN)/python benchmarks/predict.py
 	$(BIN)/python benchmarks/stream.py
+
+# Default models on tables of your own: hours. Trees need the extra `peers`: $(BIN)/python -m pip install --editable ".[peers]"
+bench-quality: $(VENV)/ready
+	$(BIN)/python benchmarks/quality.py $(TABLES)
 
 clean:
 	rm -rf $(VENV) .venv-* build dist

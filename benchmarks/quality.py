@@ -162,12 +162,12 @@ def fitted(model: Any, rows: Rows) -> np.ndarray:
     if rows.task == "multilabel":
         model = make_pipeline(encoder(rows), MultiOutputClassifier(model)).fit(rows.x, rows.y)
         return np.stack([p[:, -1] for p in model.predict_proba(rows.x_test)], axis=1)
-    scaled = rows.task == "regression"
-    y, mean, spread = rows.y, rows.y.mean().to_numpy(), rows.y.std().to_numpy()
-    y = (y - mean) / spread if scaled else y
+    if rows.task != "regression":
+        return given(make_pipeline(encoder(rows), model).fit(rows.x, rows.y.iloc[:, 0]), rows, rows.x_test)
+    mean, spread = rows.y.mean().to_numpy(), rows.y.std().to_numpy()
+    y = (rows.y - mean) / spread
     model = make_pipeline(encoder(rows), model).fit(rows.x, y if y.shape[1] > 1 else y.iloc[:, 0])
-    said = given(model, rows, rows.x_test)
-    return said * spread + mean if scaled else said
+    return given(model, rows, rows.x_test) * spread + mean
 
 
 def linear(rows: Rows) -> np.ndarray:

@@ -46,6 +46,7 @@ class Checkpoint:
     ) -> None:
         self.path, self.beside = path, beside
         told = {key: value for key, value in resolved.values.items() if key not in ("name", "metrics")}
+        told["train"] = {**resolved.values["train"], **resolved.spec.train.by_rows(data.counts["train"])}
         told["data"] = {
             "fingerprint": data.fingerprint,
             "target": resolved.spec.data.targets,

@@ -168,6 +168,11 @@ def describe(spec: Recipe, data: RecipeData) -> str:
     )
     lines = [f"{spec.name}: {spec.task}, {data.encoding.width} encoded inputs, {data.target.n_outputs} outputs"]
     lines += [f"rows: {rows}", f"columns: {kinds}", *data.notes]
+    if data.folds is not None:
+        lines.append(f"{spec.model.ensemble} networks, each holding out a fold of the training rows")
+    for name, value in spec.train.by_rows(data.counts["train"]).items():
+        if getattr(spec.train, name) == "auto":
+            lines.append(f"{name}: {value}, by the number of training rows")
     return "\n".join(lines)
 
 
@@ -193,6 +198,7 @@ def _resolved_text(resolved: Resolved, data: RecipeData, directory: Path) -> str
         features |= {name: "ignore" for name in others if name not in features}
     values["data"]["features"] = features
     values["data"]["stream"] = data.streamed
+    values["train"] |= resolved.spec.train.by_rows(data.counts["train"])
     if image := data.encoding.image:
         color = next(name for name, channels in pixels.CHANNELS.items() if channels == image.channels)
         values["data"]["images"] = {"size": [image.height, image.width], "color": color}

@@ -113,13 +113,13 @@ def train_recipe(
     """
     if spec.train.calibrate and not data.counts["validation"] and data.folds is None:
         raise UserError("train.calibrate corrects probabilities by the validation rows, and there are none")
+    train, epochs = spec.train, spec.train.epochs_of(data.counts["train"])
     network = network_of(spec, data)
-    train = spec.train
     learned, validation, by_class = rows_of_data.rows_of(network, data, spec)
     own, judge = [], None
     if data.folds is not None:
         assert isinstance(learned, Resident)
-        judge = judge_of_folds(network, learned.in_order(), data.target, train.epochs)
+        judge = judge_of_folds(network, learned.in_order(), data.target, epochs)
     if train.schedule and train.schedule.name == "reduce_on_plateau":
         patience = max(1, train.early_stopping.patience // 2) if train.early_stopping else 5
         own.append(_LowerRate(trainer.watched_loss(validation), patience=patience))
@@ -135,8 +135,8 @@ def train_recipe(
         take_over(pretrained(spec, spec.model.pretrain, data, notes, verbose), network, None, notes)
     changes = _started(spec.model.warm_start, source, network, done, notes) if source is not None else {}
     plan = trainer.Plan(
-        train.epochs,
-        train.batch_size,
+        epochs,
+        train.batch_size_of(data.counts["train"]),
         train.early_stopping.patience if train.early_stopping else None,
         [*own, *callbacks],
         device=train.device,
@@ -252,11 +252,12 @@ def network_of(spec: Recipe, data: RecipeData, sets: int = 1) -> Any:
         sets: So many times the members that the recipe asks for.
     """
     train = spec.train
-    steps = math.ceil(data.counts["train"] / train.batch_size)
+    rows = data.counts["train"]
+    steps, epochs = math.ceil(rows / train.batch_size_of(rows)), train.epochs_of(rows)
     x = rows_of_data.sample(data, ROWS_FITTED_TO, spec.seed) if spec.model.network == "realmlp" else None
     known = None
     if x is not None:
-        known = Known(columns_of(data.encoding, x), steps * train.epochs, rows_of_data.reach(data))
+        known = Known(columns_of(data.encoding, x), steps * epochs, rows_of_data.reach(data))
     network: Any = build_mlp(
         spec.task,
         n_features=data.encoding.width,
@@ -275,7 +276,7 @@ def network_of(spec: Recipe, data: RecipeData, sets: int = 1) -> Any:
             train.optimizer.model_dump(exclude_none=True),
             schedule=train.schedule,
             steps=steps,
-            epochs=train.epochs,
+            epochs=epochs,
             lowered=_lowered(spec),
         ),
         metrics=[] if data.folds is not None else None,  # the members' own folds tell more

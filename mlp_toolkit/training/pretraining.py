@@ -65,7 +65,7 @@ def pretrained(recipe: Recipe, settings: Pretrain, data: RecipeData, notes: list
         None,
         trainer.Plan(
             settings.epochs,
-            recipe.train.batch_size,
+            recipe.train.batch_size_of(len(x)),
             device=recipe.train.device,
             verbose=verbose,
             augment=_hiding(settings.noise, recipe.seed),

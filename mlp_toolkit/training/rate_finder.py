@@ -125,7 +125,7 @@ def find_for_recipe(
     spec = spec.model_copy(update={"model": spec.model.model_copy(update={"warm_start": None})})
     network = fit_recipe.network_of(spec, data)
     rows, _, _ = rows_of_data.rows_of(network, data, spec)
-    return resolved, search(network, rows, spec.train.batch_size)
+    return resolved, search(network, rows, spec.train.batch_size_of(data.counts["train"]))
 
 
 def search(model: Any, rows: Rows, batch_size: int) -> RateSearch:

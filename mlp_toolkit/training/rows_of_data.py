@@ -110,7 +110,8 @@ class _Door(NamedTuple):
 def _streamed(data: Stream, spec: Recipe, door: _Door) -> Streamed:
     first = door.learned(data.samples["train"].head())
     pool_rows = stream.pool_rows(sum(array.nbytes for array in first))
-    block_rows = max(1, min(BLOCK_ROWS, pool_rows) // spec.train.batch_size) * spec.train.batch_size
+    batch_size = spec.train.batch_size_of(data.counts["train"])
+    block_rows = max(1, min(BLOCK_ROWS, pool_rows) // batch_size) * batch_size
 
     spool = Spool(data.spool) if data.spool else None
 

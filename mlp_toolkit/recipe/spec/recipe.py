@@ -48,7 +48,7 @@ class Recipe(Part):
     @model_validator(mode="after")
     def _stages_fit_the_epochs(self) -> Recipe:
         schedule, warm, epochs = self.train.schedule, self.model.warm_start, self.train.epochs
-        if schedule and schedule.warmup and schedule.warmup >= epochs:
+        if schedule and schedule.warmup and epochs != "auto" and schedule.warmup >= epochs:
             raise known_names.refuse(
                 f"the warm-up would take all {epochs} epochs",
                 at=("train", "schedule", "warmup"),

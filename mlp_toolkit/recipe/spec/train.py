@@ -12,8 +12,9 @@ from pydantic import (
     model_validator,
 )
 
-from mlp_toolkit.recipe import known_names
+from mlp_toolkit.recipe import catalog, known_names
 from mlp_toolkit.recipe.spec.types import (
+    UNLESS_AUTO,
     Beta,
     Label,
     Part,
@@ -98,8 +99,14 @@ class Train(Part):
     loss: str
     optimizer: Annotated[Optimizer, BeforeValidator(named)]
     schedule: Annotated[Schedule | None, BeforeValidator(named)]
-    epochs: Annotated[int, Field(ge=1, le=1_000_000)]
-    batch_size: Annotated[int, Field(ge=1, le=10_000_000)]
+    epochs: Annotated[
+        Annotated[Annotated[int, Field(ge=1, le=1_000_000)], Tag("number")] | Annotated[Literal["auto"], Tag("text")],
+        UNLESS_AUTO,
+    ]
+    batch_size: Annotated[
+        Annotated[Annotated[int, Field(ge=1, le=10_000_000)], Tag("number")] | Annotated[Literal["auto"], Tag("text")],
+        UNLESS_AUTO,
+    ]
     class_weight: (
         Annotated[
             Annotated[Literal["balanced"], Tag("text")]
@@ -120,3 +127,21 @@ class Train(Part):
     mlflow: bool
     device: Annotated[str, Field(pattern=r"^(auto|cpu|gpu|gpu:\d{1,3}|all)$")]
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"]
+
+    def epochs_of(self, rows: int) -> int:
+        """The epochs for so many training rows: where the recipe leaves it open, fewer for very many."""
+        if self.epochs != "auto":
+            return self.epochs
+        usual = catalog.config("options")["epochs"]
+        return int(max(1, min(usual["usual"], round(usual["usual"] * usual["many_rows"] / max(rows, 1)))))
+
+    def batch_size_of(self, rows: int) -> int:
+        """The rows of a step for so many training rows: where the recipe leaves it open, fewer for few."""
+        if self.batch_size != "auto":
+            return self.batch_size
+        usual = catalog.config("options")["batch_size"]
+        return int(usual["usual"] if rows >= usual["few_rows"] else usual["of_few_rows"])
+
+    def by_rows(self, rows: int) -> dict[str, int]:
+        """What depends on the number of training rows, by its key."""
+        return {"epochs": self.epochs_of(rows), "batch_size": self.batch_size_of(rows)}

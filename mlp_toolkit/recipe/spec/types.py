@@ -47,6 +47,10 @@ def one_of(what: str) -> Discriminator:
     return Discriminator(shape_of, custom_error_type="shape", custom_error_message=what)
 
 
+# Of a union of auto and a number: whatever is not auto is told what numbers are allowed.
+UNLESS_AUTO = Discriminator(lambda value: "text" if value == "auto" else "number")
+
+
 class Part(BaseModel):
     """Base of all parts of a recipe: unknown keys are errors, types are strict, values do not change."""
 
