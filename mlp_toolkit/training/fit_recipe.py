@@ -21,6 +21,7 @@ from mlp_toolkit.model.backend import keras, random_state_kept
 from mlp_toolkit.model.keras_types import Network
 from mlp_toolkit.model.layers import augmentation
 from mlp_toolkit.model.layers.augmentation import Augmentation
+from mlp_toolkit.model.members.blend import blended
 from mlp_toolkit.model.members.columns import columns_of
 from mlp_toolkit.model.members.fitting import ROWS_FITTED_TO, fit_to_rows
 from mlp_toolkit.model.mlp import Known, build_mlp
@@ -28,9 +29,10 @@ from mlp_toolkit.model.model_file import build_model_file
 from mlp_toolkit.model.parts.optimizers import make_optimizer
 from mlp_toolkit.recipe.spec import Recipe
 from mlp_toolkit.training import progress, rows_of_data, trainer
+from mlp_toolkit.training.engine import blending
 from mlp_toolkit.training.engine.folds import judge_of_folds, out_of_fold
 from mlp_toolkit.training.engine.members import side_by_side
-from mlp_toolkit.training.engine.rows import Resident, Rows
+from mlp_toolkit.training.engine.rows import Resident
 from mlp_toolkit.training.engine.steps import Augment
 from mlp_toolkit.training.engine.variables import assign, snapshot
 from mlp_toolkit.training.pretraining import pretrained
@@ -151,9 +153,7 @@ def train_recipe(
     trainer.train(network, learned, validation, plan, state)
     for layer in network.layers:  # the model file's optimizer holds the state of all weights, frozen or not
         layer.trainable = True
-    if train.keep == "best_and_last" and state.best and not state.diverged():
-        network = _best_and_last(spec, data, network, state)
-    held_out = _out_of_fold(network, learned, spec.model.ensemble)
+    network, held_out = _kept(spec, data, network, learned, state)
     correction = None
     if train.calibrate:
         correction = _calibrated(network, data, validation, by_class=by_class, notes=notes, held_out=held_out)
@@ -163,6 +163,15 @@ def train_recipe(
     return Fitted(network, data.encoding, data.target, correction, state, time.monotonic() - started, said)
 
 
+def _kept(
+    spec: Recipe, data: RecipeData, network: Any, learned: Any, state: trainer.Progress
+) -> tuple[Any, np.ndarray | None]:
+    """The network that a recipe keeps, and what folds say of the training rows where there are any."""
+    if spec.train.keep != "best" and state.best and not state.diverged():
+        network = _best_and_last(spec, data, network, state)
+    return _by_folds(spec, network, learned, state.notes) if data.folds is not None else (network, None)
+
+
 def _best_and_last(spec: Recipe, data: RecipeData, network: Any, state: trainer.Progress) -> Any:
     """A network of twice the members: each as it was in its best epoch, and as it is after the last."""
     wide = network_of(spec, data, sets=2)
@@ -170,12 +179,20 @@ def _best_and_last(spec: Recipe, data: RecipeData, network: Any, state: trainer.
     return wide
 
 
-def _out_of_fold(network: Any, learned: Rows, members: int) -> np.ndarray | None:
-    """What is said of each training row by the members that have not learnt it; None where there are no folds."""
-    if not isinstance(learned, Resident) or len(learned.first) < 4:
-        return None
-    x, _, _, fold = learned.in_order()
-    return out_of_fold(network, x, fold, members)
+def _by_folds(spec: Recipe, network: Any, learned: Any, notes: list[str]) -> tuple[Any, np.ndarray]:
+    """The network, in which a linear model may have a share, and what is said of each row by what has not learnt it."""
+    x, y, weights, fold = learned.in_order()
+    said = out_of_fold(network, x, fold, spec.model.ensemble)
+    if spec.train.keep != "blended" or len(said) < 2 or (fold < 0).any():
+        return network, said.mean(axis=0)
+    linear = blending.linear_model(x, y, weights, fold)
+    if linear is None:
+        return network, said.mean(axis=0)
+    by = blending.shares(y, [*said, linear.out_of_fold], weights)
+    if by[2]:
+        notes.append(f"a linear model has a share of {by[2]:.2f} in the predictions: it helps on the rows held out")
+    held_out = sum(share * values for share, values in zip(by, [*said, linear.out_of_fold], strict=True))
+    return blended(network, by, linear.kernel, linear.bias), np.asarray(held_out, np.float32)
 
 
 def augmentation_of(spec: Recipe, data: RecipeData) -> Augmentation | None:

@@ -21,6 +21,8 @@ from mlp_toolkit.recipe import resolving
 
 QUICK = {"train.epochs": 4, "model.hidden": [8], "model.ensemble": 3, "train.batch_size": 32}
 
+OTHERS = ("binary", "multilabel", "multiclass")
+
 
 @pytest.fixture(scope="module")
 def strong(folder, tmp_path_factory):
@@ -28,7 +30,7 @@ def strong(folder, tmp_path_factory):
     out = tmp_path_factory.mktemp("strong")
     return {
         task: mt.run(folder / f"{task}.yaml", {"preset": "strong", **QUICK, **more}, out=out / task, verbose=0)
-        for task, more in {"regression": {}, "binary": {}, "multilabel": {}, "multiclass": {}}.items()
+        for task, more in {"regression": {"train.keep": "best_and_last"}, **{name: {} for name in OTHERS}}.items()
     }
 
 
@@ -74,6 +76,20 @@ def test_a_row_held_out_is_predicted_by_its_own_member_alone(strong, folder):
     np.testing.assert_allclose(
         run.predict(people).iloc[:, 0], target_of(run.model).decode(each.mean(axis=0))[:, 0], rtol=1e-4
     )
+
+
+def test_a_linear_model_has_a_share_where_it_helps_on_the_rows_held_out(folder, tmp_path):
+    overrides = {"preset": "strong", **QUICK, "train.optimizer.learning_rate": 1e-5}  # the networks learn nothing
+    run = mt.run(folder / "regression.yaml", overrides, out=tmp_path / "run", verbose=0)
+    assert any(note.startswith("a linear model has a share of 0.") for note in run.metrics["notes"])
+    rows = pd.read_parquet(run.directory / "out_of_fold.parquet")
+    assert metrics.r2_score(rows["target"], rows["prediction"]) > 0.5
+    assert run.metrics["test"]["r2"] > 0.5
+    tested = pd.read_parquet(run.directory / "predictions.parquet")
+    people = pd.read_csv(folder / "people.csv").iloc[tested["row"]]
+    np.testing.assert_allclose(run.predict(people).iloc[:, 0], tested["prediction"], rtol=1e-6)
+    again = mt.run(run.directory / "recipe.yaml", out=tmp_path / "again", verbose=0)
+    assert again.metrics["test"] == run.metrics["test"]
 
 
 def test_classes_have_a_like_share_in_each_fold(strong):
@@ -144,6 +160,7 @@ def test_a_killed_ensemble_with_folds_resumes_to_the_same_bits(folder, tmp_path)
         ({"preset": "strong", "model.activation": "leaky_relu"}, "not for network: realmlp"),
         ({"train.label_smoothing": 0.1}, "is for multiclass"),
         ({"train.keep": "best_and_last"}, "is for ensembles"),
+        ({"train.keep": "blended"}, "is for regression"),
     ],
     ids=str,
 )

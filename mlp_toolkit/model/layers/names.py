@@ -24,6 +24,7 @@ OURS: dict[str, tuple[Role, str]] = {
     "MembersDropout": ("layer", "model.members.layers"),
     "MembersBatchNormalization": ("layer", "model.members.layers"),
     "MembersMean": ("layer", "model.members.layers"),
+    "LinearShare": ("layer", "model.members.layers"),
     "RobustScale": ("layer", "model.members.numbers"),
     "Embeddings": ("layer", "model.members.numbers"),
     "MembersScale": ("layer", "model.members.numbers"),

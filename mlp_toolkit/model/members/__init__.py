@@ -8,6 +8,7 @@ numbers: what RealMLP does to numbers before its first dense layer: robust scale
 arithmetic: cosine, mish and random numbers that XLA is fast at.
 ensemble: the model, whose members learn each by its own loss.
 network: RealMLP's layers, one after another.
+blend: members and a linear model in one prediction.
 columns: what the encoded columns of a recipe are to it.
 fitting: what a RealMLP network takes from its training rows before it learns.
 optimizer: AdamW with rates by weight, and how they go on from step to step.

@@ -256,15 +256,19 @@ class MembersMean(keras.layers.Layer):
     Args:
         low: The least value of each output, which no member goes below; none for no bound.
         high: The greatest.
+        shares: The share of each member, where these are not equal.
     """
 
-    def __init__(self, low: Sequence[float] = (), high: Sequence[float] = (), **kwargs: Any) -> None:
+    def __init__(
+        self, low: Sequence[float] = (), high: Sequence[float] = (), shares: Sequence[float] = (), **kwargs: Any
+    ) -> None:
         super().__init__(trainable=False, **{**kwargs, "dtype": "float32"})
-        self.low, self.high = list(low), list(high)
+        self.low, self.high, self.shares = list(low), list(high), list(shares)
 
     def call(self, inputs: Tensor) -> Tensor:
         """The mean."""
-        return tf.reduce_mean(self.bounded(inputs), axis=0)
+        outputs = self.bounded(inputs)
+        return tf.tensordot(self.shares, outputs, [[0], [0]]) if self.shares else tf.reduce_mean(outputs, axis=0)
 
     def bounded(self, inputs: Tensor) -> Tensor:
         """The members' outputs within the bounds."""
@@ -276,11 +280,48 @@ class MembersMean(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """What a file holds of this layer."""
-        return layer_config(self, {"low": self.low, "high": self.high})
+        return layer_config(self, {"low": self.low, "high": self.high, "shares": self.shares})
 
     def sound(self) -> bool:
         """Whether the settings are such as we write."""
-        return are_numbers(self.low, self.high) and len(self.low) == len(self.high)
+        return are_numbers(self.low, self.high, self.shares) and len(self.low) == len(self.high)
+
+
+@register
+class LinearShare(keras.layers.Layer):
+    """A linear model's values times its share: (rows, features) → (rows, outputs). It is fitted elsewhere, not learnt.
+
+    Args:
+        share: From 0 to 1.
+        low: The least value of each output.
+        high: The greatest.
+    """
+
+    def __init__(self, share: float, low: Sequence[float], high: Sequence[float], **kwargs: Any) -> None:
+        super().__init__(trainable=False, **{**kwargs, "dtype": "float32"})
+        self.share, self.low, self.high = share, list(low), list(high)
+
+    def build(self, input_shape: Sequence[int | None]) -> None:
+        """Makes the weights."""
+        shape = (int(input_shape[1] or 0), len(self.low))
+        self.kernel = self.add_weight(shape=shape, initializer="zeros", trainable=False, name="kernel")
+        self.bias = self.add_weight(shape=shape[1:], initializer="zeros", trainable=False, name="bias")
+
+    def call(self, inputs: Tensor) -> Tensor:
+        """The values, within the bounds."""
+        return self.share * tf.clip_by_value(tf.matmul(inputs, self.kernel) + self.bias, self.low, self.high)
+
+    def compute_output_shape(self, input_shape: Sequence[int | None]) -> tuple[int | None, ...]:
+        """The shape of what `call` gives."""
+        return (input_shape[0], len(self.low))
+
+    def get_config(self) -> dict[str, Any]:
+        """What a file holds of this layer."""
+        return layer_config(self, {"share": self.share, "low": self.low, "high": self.high})
+
+    def sound(self) -> bool:
+        """Whether the settings are such as we write."""
+        return is_number(self.share) and are_numbers(self.low, self.high) and 0 < len(self.low) == len(self.high)
 
 
 def _are_sizes(members: Any, units: Any = 1) -> bool:

@@ -119,7 +119,7 @@ class Train(Part):
         | None
     )
     early_stopping: EarlyStopping | None
-    keep: Literal["best", "best_and_last"]
+    keep: Literal["best", "best_and_last", "blended"]
     label_smoothing: Annotated[float, Field(ge=0, lt=1)]
     calibrate: bool
     augmentation: Augmentation | None

@@ -66,7 +66,7 @@ def _judged(kind: str, y: np.ndarray, outputs: np.ndarray, weights: np.ndarray) 
 
 
 def out_of_fold(network: Ensemble, x: np.ndarray, fold: np.ndarray, members: int) -> np.ndarray:
-    """What is said of each row by the members that have not learnt it, (rows, outputs).
+    """What is said of each row by the members that have not learnt it, (sets, rows, outputs).
 
     Args:
         network: The members; where there are several sets of them, member k of each held out fold k.
@@ -80,11 +80,11 @@ def out_of_fold(network: Ensemble, x: np.ndarray, fold: np.ndarray, members: int
         outputs = network.bounded(network.member_outputs(part))
         of_sets = tf.reshape(outputs, [sets, members, tf.shape(part)[0], outputs.shape[2]])
         counted = tf.cast((held_by[None] == tf.range(members)[:, None]) | (held_by < 0)[None], tf.float32)
-        mean = tf.reduce_mean(of_sets, axis=0) * counted[:, :, None]
-        return tf.reduce_sum(mean, axis=0) / tf.reduce_sum(counted, axis=0)[:, None]
+        own = of_sets * counted[None, :, :, None]
+        return tf.reduce_sum(own, axis=1) / tf.reduce_sum(counted, axis=0)[None, :, None]
 
     specs = [tf.TensorSpec((None, x.shape[1])), tf.TensorSpec((None,), tf.int32)]
     function = traced(f"{sets} times out of fold", network, said, specs)
     starts = range(0, len(x), ROWS_AT_ONCE)
     parts = [(x[start : start + ROWS_AT_ONCE], fold[start : start + ROWS_AT_ONCE]) for start in starts]
-    return np.concatenate([function(tf.constant(part), tf.constant(own)).numpy() for part, own in parts])
+    return np.concatenate([function(tf.constant(part), tf.constant(own)).numpy() for part, own in parts], axis=1)

@@ -1,0 +1,65 @@
+"""Shares of networks and of a linear model, chosen by rows held out."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from sklearn.linear_model import RidgeCV
+from sklearn.preprocessing import StandardScaler
+
+from mlp_toolkit.training.engine.blending import DRAWN, RATES, linear_model, shares
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_shares_are_the_best_of_a_fine_grid(seed):
+    random = np.random.default_rng(seed)
+    y, weights = random.normal(size=(60, 2)), random.uniform(0.5, 2, 60)
+    said = [y + random.normal(0, spread, size=y.shape) for spread in random.uniform(0.2, 2, 3)]
+    found = shares(y, said, weights)
+
+    def blamed(share):
+        def error(own):
+            mixed = sum(a * b for a, b in zip(own, said, strict=True))
+            return np.average(((mixed - y) ** 2).sum(axis=1), weights=weights)
+
+        apart = np.array(share) - [0.5, 0.5, 0]
+        return error(share) / error([0.5, 0.5, 0]) + DRAWN * (apart**2).sum()
+
+    grid = [(a, b, 1 - a - b) for a, b in itertools.product(np.linspace(0, 1, 51), repeat=2) if a + b <= 1]
+    assert found.sum() == pytest.approx(1)
+    assert (found >= 0).all()
+    assert blamed(found) <= min(map(blamed, grid)) + 1e-3
+
+
+def test_a_linear_model_that_is_right_takes_nearly_all():
+    random = np.random.default_rng(0)
+    y = random.normal(size=(200, 1))
+    noise = random.normal(size=y.shape)
+    assert shares(y, [y + noise, y + noise, y], np.ones(200))[2] > 0.8
+    assert shares(y, [y, y, y + noise], np.ones(200)) == pytest.approx([0.5, 0.5, 0])
+
+
+def test_the_linear_model_is_a_ridge_regression_and_has_not_learnt_what_it_is_asked():
+    random = np.random.default_rng(0)
+    x = random.normal(3, 5, size=(90, 4)).astype("float32")
+    x[:, 3] = 7  # says nothing
+    y = (x[:, :1] - 0.2 * x[:, 1:2] + random.normal(size=(90, 1))).astype("float32")
+    weights, fold = random.uniform(0.5, 2, 90), np.arange(90) % 3
+    found = linear_model(x, y, weights, fold)
+    scaler = StandardScaler().fit(x)
+    whole = RidgeCV(RATES).fit(scaler.transform(x), y, sample_weight=weights)
+    expected = whole.predict(scaler.transform(x)).reshape(-1, 1)
+    np.testing.assert_allclose(x @ found.kernel + found.bias, expected, atol=1e-3)
+    for number in range(3):
+        learnt, held = fold != number, fold == number
+        scaler = StandardScaler().fit(x[learnt])
+        part = RidgeCV(RATES).fit(scaler.transform(x[learnt]), y[learnt], sample_weight=weights[learnt])
+        said = np.clip(part.predict(scaler.transform(x[held])).reshape(-1, 1), y.min(), y.max())
+        np.testing.assert_allclose(found.out_of_fold[held], said, atol=1e-3)
+
+
+def test_a_table_that_is_too_wide_has_no_linear_model():
+    x = np.zeros((2, 1_001), "float32")
+    assert linear_model(x, x[:, :1], np.ones(2), np.zeros(2, int)) is None
