@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 # How far shares are drawn to halves for the networks and nothing for the linear model, beside the error to be lowered.
-DRAWN = 0.1
+DRAWN = 0.03
 EQUAL = np.array([0.5, 0.5, 0.0])
 RATES = np.logspace(-2, 4, 13)  # of ridge regression, for standardised columns
 MOST_VALUES, MOST_COLUMNS = 20_000_000, 1_000  # larger tables get no linear model: their networks need none
