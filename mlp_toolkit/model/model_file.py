@@ -48,9 +48,10 @@ def build_model_file(
     model.compile(
         optimizer=optimizer, loss=network.loss, metrics=usual_metrics(target.task, network.loss), auto_scale_loss=False
     )
-    optimizer.build(model.trainable_variables)
-    for new, old in zip(optimizer.variables, network.optimizer.variables, strict=True):
-        new.assign(old)
+    if network.optimizer.built:  # of networks of several epochs in one, it has no state
+        optimizer.build(model.trainable_variables)
+        for new, old in zip(optimizer.variables, network.optimizer.variables, strict=True):
+            new.assign(old)
     return model
 
 

@@ -76,6 +76,8 @@ class Checkpoint:
         info |= {"best_value": state.best_value, "history": state.history, "notes": state.notes}
         info["members"] = state.members
         arrays = {"now": snapshot(network), "best": [np.asarray(value) for value in state.best]}
+        for epoch, values in state.snapshots.items():
+            arrays[f"epoch {epoch}"] = [np.asarray(value) for value in values]
         with writing(self.path):
             array_files.write_arrays(self.path, arrays, info)
             self.beside(state)
@@ -112,6 +114,7 @@ class Checkpoint:
             info["best_value"],
             arrays["best"],
             [(value, epoch) for value, epoch in info.get("members", [])],
+            {int(name[6:]): values for name, values in arrays.items() if name.startswith("epoch ")},
             info["history"],
             notes=info["notes"],
         )

@@ -21,7 +21,6 @@ from mlp_toolkit.model.backend import keras, random_state_kept
 from mlp_toolkit.model.keras_types import Network
 from mlp_toolkit.model.layers import augmentation
 from mlp_toolkit.model.layers.augmentation import Augmentation
-from mlp_toolkit.model.members.blend import blended
 from mlp_toolkit.model.members.columns import columns_of
 from mlp_toolkit.model.members.fitting import ROWS_FITTED_TO, fit_to_rows
 from mlp_toolkit.model.mlp import Known, build_mlp
@@ -29,9 +28,8 @@ from mlp_toolkit.model.model_file import build_model_file
 from mlp_toolkit.model.parts.optimizers import make_optimizer
 from mlp_toolkit.recipe.spec import Recipe
 from mlp_toolkit.training import progress, rows_of_data, trainer
-from mlp_toolkit.training.engine import blending
 from mlp_toolkit.training.engine.folds import judge_of_folds, out_of_fold
-from mlp_toolkit.training.engine.members import side_by_side
+from mlp_toolkit.training.engine.keeping import ends_of_waves, of_several_epochs, with_shares
 from mlp_toolkit.training.engine.rows import Resident
 from mlp_toolkit.training.engine.steps import Augment
 from mlp_toolkit.training.engine.variables import assign, snapshot
@@ -149,6 +147,7 @@ def train_recipe(
         restore_best=train.keep == "best",
         units=progress.units_of(data.target),
         judge=judge,
+        snapshots=_snapshots(spec, data, epochs),
     )
     trainer.train(network, learned, validation, plan, state)
     for layer in network.layers:  # the model file's optimizer holds the state of all weights, frozen or not
@@ -163,36 +162,28 @@ def train_recipe(
     return Fitted(network, data.encoding, data.target, correction, state, time.monotonic() - started, said)
 
 
+def _snapshots(spec: Recipe, data: RecipeData, epochs: int) -> list[int]:
+    """The epochs that are kept besides the best and the last: where classes are noisy, early ones are worth more."""
+    wanted = spec.train.keep == "blended" and spec.task != "regression" and data.folds is not None
+    return ends_of_waves(epochs) if wanted else []
+
+
 def _kept(
     spec: Recipe, data: RecipeData, network: Any, learned: Any, state: trainer.Progress
 ) -> tuple[Any, np.ndarray | None]:
     """The network that a recipe keeps, and what folds say of the training rows where there are any."""
+    sets = 1
     if spec.train.keep != "best" and state.best and not state.diverged():
-        network = _best_and_last(spec, data, network, state)
-    return _by_folds(spec, network, learned, state.notes) if data.folds is not None else (network, None)
-
-
-def _best_and_last(spec: Recipe, data: RecipeData, network: Any, state: trainer.Progress) -> Any:
-    """A network of twice the members: each as it was in its best epoch, and as it is after the last."""
-    wide = network_of(spec, data, sets=2)
-    side_by_side(network, wide, state.best, snapshot(network))
-    return wide
-
-
-def _by_folds(spec: Recipe, network: Any, learned: Any, notes: list[str]) -> tuple[Any, np.ndarray]:
-    """The network, in which a linear model may have a share, and what is said of each row by what has not learnt it."""
-    x, y, weights, fold = learned.in_order()
-    said = out_of_fold(network, x, fold, spec.model.ensemble)
-    if spec.train.keep != "blended" or len(said) < 2 or (fold < 0).any():
-        return network, said.mean(axis=0)
-    linear = blending.linear_model(x, y, weights, fold)
-    if linear is None:
-        return network, said.mean(axis=0)
-    by = blending.shares(y, [*said, linear.out_of_fold], weights)
-    if by[2]:
-        notes.append(f"a linear model has a share of {by[2]:.2f} in the predictions: it helps on the rows held out")
-    held_out = sum(share * values for share, values in zip(by, [*said, linear.out_of_fold], strict=True))
-    return blended(network, by, linear.kernel, linear.bias), np.asarray(held_out, np.float32)
+        states = [state.best, *(state.snapshots[epoch] for epoch in sorted(state.snapshots)), snapshot(network)]
+        network = of_several_epochs(network, states, lambda several: network_of(spec, data, sets=several))
+        sets = len(states)
+    if data.folds is None:
+        return network, None
+    members = spec.model.ensemble
+    if sets == 1 or spec.train.keep != "blended":
+        x, *_, fold = learned.in_order()
+        return network, out_of_fold(network, x, fold, members).mean(axis=0)
+    return with_shares(network, learned, members, regression=spec.task == "regression", notes=state.notes)
 
 
 def augmentation_of(spec: Recipe, data: RecipeData) -> Augmentation | None:

@@ -43,6 +43,7 @@ class Progress:
         best_value: That loss; infinity before the first.
         best: Values of all variables after that epoch, as arrays or as tensors.
         members: Of an ensemble, for each member that lowest value and its epoch.
+        snapshots: Values of the model's own variables after some epochs, by epoch.
         history: Logs by name, one value an epoch.
         engine: What trained: `xla`, `graph` (both compiled) or `steps`.
         notes: What else there is to say of it, in sentences.
@@ -53,6 +54,7 @@ class Progress:
     best_value: float = math.inf
     best: list[Any] = field(default_factory=list)
     members: list[tuple[float, int]] = field(default_factory=list)
+    snapshots: dict[int, list[Any]] = field(default_factory=dict)
     history: dict[str, list[float]] = field(default_factory=dict)
     engine: str = ""
     notes: list[str] = field(default_factory=list)
@@ -88,6 +90,7 @@ class Plan:
         restore_best: End with the best epoch's state, with or without early stopping.
         units: By metric, what takes its value into the target's units on the screen; None where nothing does.
         judge: Of an ensemble, how its members are judged; None takes the loss over the validation rows.
+        snapshots: After which epochs, counted from 1, the state is kept besides.
     """
 
     epochs: int
@@ -103,6 +106,7 @@ class Plan:
     restore_best: bool = False
     units: Mapping[str, float | None] = field(default_factory=dict)
     judge: Judge | None = None
+    snapshots: Sequence[int] = ()
 
 
 def train(
@@ -208,6 +212,8 @@ class _Keeper(keras.callbacks.Callback):
             state.history.setdefault(name, []).append(value)
         if self._keep(logs) and self.plan.checkpoint is not None:
             saving.save(self.model, self.plan.checkpoint)
+        if state.epochs in self.plan.snapshots:
+            state.snapshots[state.epochs] = self.copied()[: len(self.model.variables)]
         if state.over(self.plan.patience):
             self.model.stop_training = True
         if self.plan.after_epoch is not None:

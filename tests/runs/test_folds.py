@@ -92,6 +92,25 @@ def test_a_linear_model_has_a_share_where_it_helps_on_the_rows_held_out(folder, 
     assert again.metrics["test"] == run.metrics["test"]
 
 
+def test_networks_of_several_epochs_have_shares_in_a_classification(strong, folder):
+    run = strong["binary"]
+    network = next(layer for layer in run.model.layers if hasattr(layer, "member_outputs"))
+    shares = np.array(network.layers[-1].shares)
+    assert len(shares) == network.members == 4 * 3, "best, after the first and the second epoch, last"
+    assert shares.sum() == pytest.approx(1)
+    assert (shares >= 0).all()
+    rows = pd.read_parquet(run.directory / "out_of_fold.parquet")
+    people = pd.read_csv(folder / "people.csv").iloc[rows["row"]].reset_index(drop=True)
+    from mlp_toolkit.data.columns.encoder import encode
+    from mlp_toolkit.data.reading import frames
+    from mlp_toolkit.model.prediction import encoding_of
+
+    x = encode(frames.normalise(people), encoding_of(run.model))
+    each = network.member_outputs(tf.constant(x)).numpy()[:, :, 0]
+    own = sum(3 * shares[3 * place] * each[3 * place + rows["fold"], np.arange(len(rows))] for place in range(4))
+    np.testing.assert_allclose(own, rows["probability"], atol=1e-5)
+
+
 def test_classes_have_a_like_share_in_each_fold(strong):
     rows = pd.read_parquet(strong["multiclass"].directory / "out_of_fold.parquet")
     shares = pd.crosstab(rows["fold"], rows["target"])
@@ -160,7 +179,7 @@ def test_a_killed_ensemble_with_folds_resumes_to_the_same_bits(folder, tmp_path)
         ({"preset": "strong", "model.activation": "leaky_relu"}, "not for network: realmlp"),
         ({"train.label_smoothing": 0.1}, "is for multiclass"),
         ({"train.keep": "best_and_last"}, "is for ensembles"),
-        ({"train.keep": "blended"}, "is for regression"),
+        ({"train.keep": "blended"}, "is for ensembles"),
     ],
     ids=str,
 )

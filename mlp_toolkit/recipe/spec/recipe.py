@@ -75,8 +75,6 @@ class Recipe(Part):
             )
         if train.label_smoothing and self.task != "multiclass":
             raise known_names.refuse("is for multiclass", at=("train", "label_smoothing"), allowed="0")
-        if train.keep == "blended" and self.task != "regression":
-            raise known_names.refuse("is for regression", at=("train", "keep"), allowed="best or best_and_last")
         if not model.members:
             if train.keep != "best":
                 raise known_names.refuse("is for ensembles", at=("train", "keep"), allowed="best")

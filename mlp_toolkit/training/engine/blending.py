@@ -1,18 +1,19 @@
-"""The shares that networks in their best epoch, networks after the last, and a linear model have in a prediction.
+"""The shares that networks of several epochs, and in regression a linear model, have in a prediction.
 
-They are chosen by what each says of rows that it has not learnt. Where the truth is nearly linear, or the rows are few
-and noisy, a linear model is worth more than networks, and the networks of the last epoch are worth little.
+They are chosen by what each says of rows that it has not learnt. Where rows are noisy, networks are worth most that
+have trained for a short while; where the truth is nearly linear, a linear model is worth more than networks.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-# How far shares are drawn to halves for the networks and nothing for the linear model, beside the error to be lowered.
-DRAWN = 0.03
-EQUAL = np.array([0.5, 0.5, 0.0])
+# Shares are drawn to equal ones of the networks and none of the linear model, so much beside the error to be lowered.
+DRAWN, DRAWN_OF_CLASSES = 0.03, 0.3
+LEAST = 0.01  # a smaller share is none
 RATES = np.logspace(-2, 4, 13)  # of ridge regression, for standardised columns
 MOST_VALUES, MOST_COLUMNS = 20_000_000, 1_000  # larger tables get no linear model: their networks need none
 
@@ -63,25 +64,29 @@ def _ridge(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> tuple[np.ndarra
     return kernel.astype(np.float32), bias.astype(np.float32)
 
 
-def shares(y: np.ndarray, said: list[np.ndarray], weights: np.ndarray) -> np.ndarray:
-    """Shares (3,) of 0 or more that add up to 1, by which the mean squared error of rows held out is least.
+def shares(
+    y: np.ndarray, said: Sequence[np.ndarray], weights: np.ndarray, prior: np.ndarray, drawn: float
+) -> np.ndarray:
+    """Shares of 0 or more that add up to 1, by which the mean squared error of rows held out is least.
 
     Args:
-        y: (rows, outputs).
-        said: Three times (rows, outputs): of networks in their best epoch, after the last, and of a linear model.
+        y: (rows, outputs): values, or 0 and 1.
+        said: Several times (rows, outputs).
         weights: (rows,).
+        prior: The shares to which they are drawn.
+        drawn: How much; 0 or more.
     """
     from scipy.optimize import minimize
 
     errors = np.stack([values.astype(float) - y for values in said])
     products = np.einsum("aro,bro,r->ab", errors, errors, weights / weights.sum())
-    usual = EQUAL @ products @ EQUAL
+    usual = prior @ products @ prior
 
     def blamed(share: np.ndarray) -> float:
-        apart = share - EQUAL
-        return float(share @ products @ share / max(usual, 1e-12) + DRAWN * apart @ apart)
+        apart = share - prior
+        return float(share @ products @ share / max(usual, 1e-12) + drawn * apart @ apart)
 
     sums = {"type": "eq", "fun": lambda share: share.sum() - 1}
-    found = minimize(blamed, EQUAL, bounds=[(0, 1)] * 3, constraints=[sums], method="SLSQP").x
-    found = np.where(found < 0.01, 0, found)
+    found = minimize(blamed, prior, bounds=[(0, 1)] * len(prior), constraints=[sums], method="SLSQP").x
+    found = np.where(found < LEAST, 0, found)
     return np.asarray(found / found.sum())

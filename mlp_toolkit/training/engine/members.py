@@ -140,18 +140,17 @@ def replaced(before: Sequence[Any], now: Sequence[Any], which: np.ndarray) -> li
     return found
 
 
-def side_by_side(network: Ensemble, wide: Ensemble, first: Sequence[Any], second: Sequence[Any]) -> None:
-    """Fills a network of twice as many members: those of one state of a network, and those of another.
+def side_by_side(network: Ensemble, wide: Ensemble, states: Sequence[Sequence[Any]]) -> None:
+    """Fills a network of several times as many members with those of several states of another.
 
     Args:
         network: Whose states they are.
         wide: The network to fill.
-        first: Values of all variables of `network`, its optimizer's among them.
-        second: Later ones; what belongs to no member comes from these.
+        states: Values of all variables of `network`; what belongs to no member comes from the last.
     """
-    members, count = network.members, len(network.variables)
-    for variable, old, new in zip(wide.variables, first[:count], second[:count], strict=True):
-        values = np.asarray(new)
-        if values.shape[:1] == (members,) and variable.shape[0] == 2 * members:
-            values = np.concatenate([np.asarray(old), values])
+    members = network.members
+    for place, variable in enumerate(wide.variables):
+        values = np.asarray(states[-1][place])
+        if values.shape[:1] == (members,) and variable.shape[0] == len(states) * members:
+            values = np.concatenate([np.asarray(state[place]) for state in states])
         variable.assign(values)
