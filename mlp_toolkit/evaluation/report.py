@@ -64,7 +64,7 @@ def write_report(directory: Path, record: Mapping[str, Any]) -> Path:
     lead = (
         f"{record['task']}, trained on {rows['train']:,} rows for {record['epochs']} epochs in {seconds['fit']:.1f} s; "
     )
-    lead += f"{_choice(directory, record)}, and tested once on {rows['test']:,} rows."
+    lead += f"{_choice(directory, record)}; tested once on {rows['test']:,} rows."
     best = record["best_epoch"] if record.get("members", 1) == 1 else None
     learnt = _picture(lambda axes: learning(axes, history, best))
     sheet = directory / "augmentation.png"
@@ -99,8 +99,8 @@ def _choice(directory: Path, record: Mapping[str, Any]) -> str:
     if not (directory / "out_of_fold.parquet").is_file():
         return f"{members} networks, the best epoch of each chosen on the same {rows['validation']:,} validation rows"
     return (
-        f"{members} networks, each of which held out a fold of these rows and had its best epoch chosen by it. The "
-        "validation scores are those of every row by the network that held it out"
+        f"{members} networks, each of which held out a fold of these rows: the validation scores are those of every "
+        "row by the network that held it out"
     )
 
 

@@ -162,7 +162,8 @@ def check_free(directory: Path) -> None:
 
 def describe(spec: Recipe, data: RecipeData) -> str:
     """What was inferred of the data, a line each."""
-    rows = ", ".join(f"{data.counts[part]:,} {part}" for part in PARTS)
+    parts = [part for part in PARTS if part != "validation" or data.folds is None]
+    rows = ", ".join(f"{data.counts[part]:,} {part}" for part in parts)
     kinds = ", ".join(f"{len(found)} {kind}" for kind in KINDS if (found := data.kinds.of(kind))).replace(
         "ignore", "ignored"
     )
