@@ -51,7 +51,7 @@ def test_remarks_and_a_separator_before_the_first_row(tmp_path):
 def test_it_trains_and_predicts_as_with_names(iris, tmp_path, call):
     assert call("init", iris / "rows.csv", "--target", "4", "--no-header", "-O", tmp_path / "r.yaml")[0] == 0
     named = {"task": "multiclass", "data": {"path": str(iris / "named.csv"), "target": "target"}}
-    shorter = {"train.epochs": 2}
+    shorter = {"train.epochs": 2, "preset": "slides"}
     runs = [
         mt.run(recipe, shorter, out=tmp_path / str(recipe)[-5:-1], verbose=0) for recipe in (tmp_path / "r.yaml", named)
     ]
