@@ -180,6 +180,7 @@ def test_a_killed_run_resumes_to_the_same_bits(folder, tmp_path):
     process.wait()
     assert not (out / "model.h5").exists(), "the process was killed too late to test anything"
     assert (out / "checkpoint.h5").exists()
+    assert (out / ".lock").exists(), "the lock of a process that was killed stays, and holds nobody up"
     resumed = mt.run(folder / "binary.yaml", overrides, out=out, resume=True, verbose=0)
     assert _weights(resumed.directory / "model.h5") == _weights(whole.directory / "model.h5")
     assert resumed.history.equals(whole.history)

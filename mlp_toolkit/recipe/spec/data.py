@@ -120,7 +120,9 @@ class Data(Part):
         if not isinstance(values, dict) or values.get("header") is not False:
             return values
         target, features, weight = (values.get(key) for key in ("target", "features", "sample_weight"))
-        return values | {"target": _as_text(target), "features": _as_text(features), "sample_weight": _as_text(weight)}
+        named = {"target": _as_text(target), "features": _as_text(features), "sample_weight": _as_text(weight)}
+        split = values.get("split")
+        return values | named | ({} if isinstance(split, dict) else {"split": _as_text(split)})
 
     @model_validator(mode="after")
     def _one_source(self, info: ValidationInfo) -> Data:

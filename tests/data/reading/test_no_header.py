@@ -79,6 +79,15 @@ def test_numbers_name_columns_in_a_recipe(iris):
         mt.load_recipe({"task": "multiclass", "data": data | {"header": True}})
 
 
+def test_the_column_of_the_parts_is_called_by_its_number(iris, tmp_path):
+    rows = pd.read_csv(iris / "rows.csv", header=None)
+    parts = np.resize(["train", "train", "validation", "test"], len(rows))
+    rows.assign(part=parts).to_csv(tmp_path / "rows.csv", header=False, index=False)
+    data = {"path": str(tmp_path / "rows.csv"), "header": False, "target": 4, "split": 5}
+    run = mt.run({"task": "multiclass", "data": data, "train": {"epochs": 1}}, out=tmp_path / "run", verbose=0)
+    assert run.metrics["rows"] == {part: int((parts == part).sum()) for part in ("train", "validation", "test")}
+
+
 def test_only_csv_files_have_none(tmp_path):
     data = {"path": str(tmp_path / "rows.parquet"), "header": False, "target": "4"}
     with pytest.raises(UserError, match="only a CSV file may have no header"):
