@@ -30,6 +30,7 @@ from mlp_toolkit.model.keras_types import Network
 from mlp_toolkit.model.layers.columns import inputs_of
 from mlp_toolkit.model.layers.encoding import encoding_in
 from mlp_toolkit.model.layers.target import Target as TargetLayer
+from mlp_toolkit.model.members.ensemble import Ensemble
 from mlp_toolkit.model.programs import kept
 from mlp_toolkit.model.programs.signature import architecture
 
@@ -327,8 +328,17 @@ def _traced(model: Network, spec: Any) -> Any:
 def _chunk_rows(model: Network, width: int) -> int:
     """Rows of a chunk, for rows of so many numbers."""
     widest = max([width, *(int(variable.shape[-1] or 0) for variable in model.weights if variable.shape)])
+    widest = max([widest, *(ensemble.values_of_a_row for ensemble in _ensembles(model))])
     least, most = CHUNK_ROWS
     return min(max(CHUNK_VALUES // max(widest, 1), least), most)
+
+
+def _ensembles(model: Network) -> list[Ensemble]:
+    """The ensembles in a model, itself among them."""
+    if isinstance(model, Ensemble):
+        return [model]
+    inner = [layer for layer in getattr(model, "layers", []) if isinstance(layer, keras.Model)]
+    return [found for layer in inner for found in _ensembles(layer)]
 
 
 def _in_chunks(work: Callable[[slice], np.ndarray], rows: int, size: int) -> np.ndarray:

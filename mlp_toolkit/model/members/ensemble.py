@@ -10,6 +10,7 @@ from mlp_toolkit.model.backend import keras, tf
 from mlp_toolkit.model.keras_types import Tensor
 from mlp_toolkit.model.layers.registry import register
 from mlp_toolkit.model.members.layers import MembersMean
+from mlp_toolkit.model.members.numbers import FREQUENCIES
 
 
 @register
@@ -28,6 +29,14 @@ class Ensemble(keras.Model):
     def members(self) -> int:
         """How many there are."""
         return int(self.layers[-1].input.shape[0])
+
+    @property
+    def values_of_a_row(self) -> int:
+        """The most numbers that a layer computes for one row, of all members."""
+        widths = [
+            max(len(getattr(layer, "numbers", ())) * FREQUENCIES, getattr(layer, "units", 0)) for layer in self.layers
+        ]
+        return self.members * max(widths)
 
     def member_outputs(self, x: Tensor, training: bool = False) -> Tensor:
         """The outputs of each member, (members, rows, outputs).

@@ -10,10 +10,9 @@ from mlp_toolkit.data.targets import Target
 from mlp_toolkit.model.backend import tf
 from mlp_toolkit.model.keras_types import Tensor
 from mlp_toolkit.model.members.ensemble import Ensemble
-from mlp_toolkit.training.engine.members import Judge, OwnRows, traced
+from mlp_toolkit.training.engine.members import Judge, OwnRows, parts_of, traced
 
 LOOKS = 32  # at the folds, in a training; for less than 32 epochs after each
-ROWS_AT_ONCE = 2_048
 
 
 def judge_of_folds(network: Ensemble, rows: Sequence[np.ndarray], target: Target, epochs: int) -> Judge:
@@ -85,6 +84,5 @@ def out_of_fold(network: Ensemble, x: np.ndarray, fold: np.ndarray, members: int
 
     specs = [tf.TensorSpec((None, x.shape[1])), tf.TensorSpec((None,), tf.int32)]
     function = traced(f"{sets} times out of fold", network, said, specs)
-    starts = range(0, len(x), ROWS_AT_ONCE)
-    parts = [(x[start : start + ROWS_AT_ONCE], fold[start : start + ROWS_AT_ONCE]) for start in starts]
+    parts = [(x[part], fold[part]) for part in parts_of(len(x), network)]
     return np.concatenate([function(tf.constant(part), tf.constant(own)).numpy() for part, own in parts], axis=1)

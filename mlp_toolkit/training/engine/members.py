@@ -14,7 +14,8 @@ from mlp_toolkit.model.programs import kept
 from mlp_toolkit.model.programs.signature import architecture, signature
 from mlp_toolkit.training.engine.rows import Arrays, Rows
 
-ROWS_AT_ONCE = 512  # of each member
+ROWS_AT_ONCE = 512
+VALUES_AT_ONCE = 2**23  # that a layer computes for all members
 
 
 class OwnRows:
@@ -32,6 +33,7 @@ class OwnRows:
         # Those of a member that holds out fewer are filled up; what it says of these is left out.
         places = [np.resize(own, most) if len(own) else np.zeros(most, int) for own in self.rows]
         self._x = x[np.stack(places)]
+        self._parts = parts_of(most, network)
         self._outputs = traced(
             "outputs of own rows",
             network,
@@ -41,10 +43,15 @@ class OwnRows:
 
     def outputs(self) -> list[np.ndarray]:
         """For each member, (its rows, outputs)."""
-        starts = range(0, self._x.shape[1], ROWS_AT_ONCE)
-        parts = [self._outputs(tf.constant(self._x[:, start : start + ROWS_AT_ONCE])).numpy() for start in starts]
+        parts = [self._outputs(tf.constant(self._x[:, part])).numpy() for part in self._parts]
         given = np.concatenate(parts, axis=1)
         return [given[member, : len(own)] for member, own in enumerate(self.rows)]
+
+
+def parts_of(rows: int, network: Ensemble) -> list[slice]:
+    """Rows in parts, so that what is computed for one fits into memory."""
+    size = min(ROWS_AT_ONCE, max(1, VALUES_AT_ONCE // network.values_of_a_row))
+    return [slice(start, start + size) for start in range(0, rows, size)]
 
 
 def traced(
@@ -97,7 +104,7 @@ class Judge:
 
         def values() -> tuple[np.ndarray, dict[str, float]]:
             total, rows = np.zeros(network.members), 0
-            for x, y, weights in _batches(validation):
+            for x, y, weights in _batches(validation, network):
                 total += losses(x, y, weights).numpy() * len(x)
                 rows += len(x)
             return total / rows, {}
@@ -105,11 +112,10 @@ class Judge:
         return cls(values)
 
 
-def _batches(validation: Rows) -> Iterator[tuple[Any, Any, Any]]:
+def _batches(validation: Rows, network: Ensemble) -> Iterator[tuple[Any, Any, Any]]:
     for block in validation.blocks(0):
         x, y, weights = _weighted(block)
-        for begin in range(0, int(x.shape[0]), ROWS_AT_ONCE):
-            part = slice(begin, begin + ROWS_AT_ONCE)
+        for part in parts_of(int(x.shape[0]), network):
             yield x[part], y[part], weights[part]
 
 
