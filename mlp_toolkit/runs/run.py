@@ -188,7 +188,7 @@ def _record(
         "best_epoch": state.best_epoch,
         "epochs": state.epochs,
         "members": spec.model.ensemble,
-        "rows": {**data.counts, **({"validation": len(data.folds)} if data.folds is not None else {})},
+        "rows": data.counts,
         "seconds": {},
         "engine": state.engine,
         "notes": [*state.notes, *left_out, *notes],
