@@ -35,6 +35,7 @@ from mlp_toolkit.model.parts.losses import loss_for, usual_metrics
 from mlp_toolkit.model.parts.optimizers import make_optimizer, preset_optimizer
 from mlp_toolkit.recipe import catalog, known_names, spec
 from mlp_toolkit.recipe.arguments import argument_error, plain, whole
+from mlp_toolkit.recipe.spec.recipe import NOT_BY_MEMBER
 
 log = logging.getLogger("mlp_toolkit")
 
@@ -166,7 +167,7 @@ def _seeds(seed: int | None, members: int) -> Iterator[tuple[int | None, ...]]:
 def _check_by_member(optimizer: Any) -> None:
     """Refuses optimizers that would not train several members in one program as each alone."""
     kind = type(optimizer).__name__
-    if kind in ("Muon", "Lamb", "Adafactor"):
+    if kind in NOT_BY_MEMBER:
         raise UserError(
             f"{kind} looks at a whole weight at once, and the members of an ensemble share one",
             place="build_mlp: optimizer",

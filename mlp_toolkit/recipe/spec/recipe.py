@@ -91,7 +91,9 @@ class Recipe(Part):
                 raise known_names.refuse("is not available for several members in one program", at=at, allowed=allowed)
         if model.network == "realmlp" and (model.batch_norm or model.l2 or model.initializer != "auto"):
             key = "batch_norm" if model.batch_norm else "l2" if model.l2 else "initializer"
-            raise known_names.refuse("network: realmlp has none of it", at=("model", key), remedy="network: plain has.")
+            raise known_names.refuse(
+                f"a network of the kind realmlp has no {key}", at=("model", key), remedy="Take model.network: plain."
+            )
         if model.network == "realmlp" and model.activation.name not in OF_REALMLP:
             raise known_names.refuse("not for network: realmlp", at=("model", "activation"), allowed=list(OF_REALMLP))
         return self

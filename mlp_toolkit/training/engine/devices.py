@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from mlp_toolkit.errors import UserError, listing
 from mlp_toolkit.model.backend import keras, tf
 from mlp_toolkit.model.keras_types import Layer, Network
+from mlp_toolkit.model.members.ensemble import Ensemble
 from mlp_toolkit.training.engine.steps import has_own
 from mlp_toolkit.training.engine.variables import variables
 
@@ -95,6 +96,12 @@ def mirrored(model: Network, names: list[str], batch_size: int) -> Network:
 
 def _check_shareable(model: Network, names: list[str], batch_size: int) -> None:
     """Refuses what several devices would compute otherwise than one."""
+    if isinstance(model, Ensemble):  # a copy would be trained on the loss of the members' mean
+        raise UserError(
+            "the members of an ensemble are trained on one device",
+            place="device: all",
+            remedy="Take device: auto, cpu or gpu.",
+        )
     if batch_size % len(names):
         raise UserError(
             f"a batch of {batch_size} rows cannot be parted equally among {len(names)} devices",
