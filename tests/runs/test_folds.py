@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import os
-import signal
-import subprocess
-import sys
-import time
-
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn import metrics
 from sklearn.datasets import load_breast_cancer
+from support import killed_after_a_checkpoint
 
 import mlp_toolkit as mt
 from mlp_toolkit.model.backend import tf
@@ -152,16 +146,8 @@ def test_probabilities_are_calibrated_by_the_folds(folder, tmp_path):
 def test_a_killed_ensemble_with_folds_resumes_to_the_same_bits(folder, tmp_path):
     overrides = {"preset": "strong", **QUICK, "train.epochs": 60}
     whole = mt.run(folder / "binary.yaml", overrides, out=tmp_path / "whole", verbose=0)
-    code = "import sys, json, mlp_toolkit as mt\n"
-    code += "mt.run(sys.argv[1], json.loads(sys.argv[2]), out=sys.argv[3], verbose=0)\n"
     out = tmp_path / "killed"
-    process = subprocess.Popen([sys.executable, "-c", code, folder / "binary.yaml", json.dumps(overrides), out])
-    deadline = time.monotonic() + 120
-    while not (out / "checkpoint.h5").exists() and time.monotonic() < deadline and process.poll() is None:
-        time.sleep(0.01)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    assert not (out / "model.h5").exists(), "the process was killed too late to test anything"
+    killed_after_a_checkpoint(folder / "binary.yaml", overrides, out)
     resumed = mt.run(folder / "binary.yaml", overrides, out=out, resume=True, verbose=0)
     for ours, theirs in zip(resumed.model.weights, whole.model.weights, strict=True):
         np.testing.assert_array_equal(ours.numpy(), theirs.numpy())

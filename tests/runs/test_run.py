@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import signal
-import subprocess
-import sys
-import time
 
 import h5py
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn import metrics
-from support import RECIPES, python
+from support import RECIPES, killed_after_a_checkpoint, python
 
 import mlp_toolkit as mt
 
@@ -167,18 +162,8 @@ def test_a_killed_run_resumes_to_the_same_bits(folder, tmp_path):
     """SIGKILL in the middle of training; the schedule watches the validation loss, dropout draws random numbers."""
     overrides = {"train.epochs": 40, "train.schedule": "reduce_on_plateau", "train.early_stopping": None}
     whole = mt.run(folder / "binary.yaml", overrides, out=tmp_path / "whole", verbose=0)
-    code = (
-        "import sys, json, mlp_toolkit as mt\n"
-        "mt.run(sys.argv[1], json.loads(sys.argv[2]), out=sys.argv[3], verbose=0)\n"
-    )
     out = tmp_path / "killed"
-    process = subprocess.Popen([sys.executable, "-c", code, folder / "binary.yaml", json.dumps(overrides), out])
-    deadline = time.monotonic() + 120
-    while not (out / "checkpoint.h5").exists() and time.monotonic() < deadline and process.poll() is None:
-        time.sleep(0.01)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    assert not (out / "model.h5").exists(), "the process was killed too late to test anything"
+    killed_after_a_checkpoint(folder / "binary.yaml", overrides, out)
     assert (out / "checkpoint.h5").exists()
     assert (out / ".lock").exists(), "the lock of a process that was killed stays, and holds nobody up"
     resumed = mt.run(folder / "binary.yaml", overrides, out=out, resume=True, verbose=0)
