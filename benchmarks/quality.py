@@ -2,8 +2,8 @@
 
 FOLDER holds CSV files and an `index.json` that gives for each name: `file`, `task`, `targets` and `categorical`. Every
 set is split by several seeds into 80 % to learn and 20 % to test; all models see the same rows, each at its defaults,
-one after another on the same number of threads. A line a fit goes to `results/quality.jsonl` at once, so that a stopped
-benchmark goes on; the table is made of all lines there are.
+one after another on as many threads as the process may use (`taskset -c 0` gives one). A line a fit goes to
+`results/quality.jsonl` at once, so that a stopped benchmark goes on; the table is made of all lines there are.
 
 Peers need the extra `peers`; those that are not installed are left out.
 """
@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
+import os
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -35,8 +36,9 @@ import mlp_toolkit as mt
 
 RESULTS = Path(__file__).parent / "results"
 RECORD = RESULTS / "quality.jsonl"
-MOST_ROWS = 20_000  # of a set: drawn by its split's seed, so that all sets together take hours, not days
-RANKED = ("strong", "slides", "catboost", "lightgbm", "xgboost", "scikit-learn's MLP", "linear")
+MOST_ROWS = 10_000  # of a set: drawn by its split's seed, so that all sets together take hours, not days
+RANKED = ("strong", "slides", "catboost", "lightgbm", "xgboost", "realmlp", "scikit-learn's MLP", "linear")
+THREADS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 class Rows(NamedTuple):
@@ -125,7 +127,8 @@ def all_models() -> dict[str, Callable[[Rows], np.ndarray]]:
         "scikit-learn's MLP": scikit,
     }
     peers = {"lightgbm": lightgbm, "xgboost": xgboost, "catboost": catboost}
-    return found | {name: peer for name, peer in peers.items() if importlib.util.find_spec(name)}
+    found |= {name: peer for name, peer in peers.items() if importlib.util.find_spec(name)}
+    return found | ({"realmlp": realmlp} if importlib.util.find_spec("pytabkit") else {})
 
 
 def ours(rows: Rows, preset: str) -> np.ndarray:
@@ -193,7 +196,8 @@ def one_by_one(rows: Rows, regressor: Any, classifier: Any, x: pd.DataFrame, x_t
             continue
         model = classifier().fit(x, y.map({label: number for number, label in enumerate(labels)}))
         if rows.task == "multiclass":
-            return np.array(labels, object)[np.asarray(model.predict(x_test)).ravel().astype(int)].astype(y.dtype)
+            numbers = np.asarray(model.predict(x_test)).ravel().astype(int)
+            return pd.Series(np.array(labels, object)[numbers]).astype(y.dtype).to_numpy()
         said.append(model.predict_proba(x_test)[:, 1])
     return np.stack(said, axis=1)
 
@@ -209,7 +213,7 @@ def as_categories(rows: Rows) -> tuple[pd.DataFrame, pd.DataFrame]:
 def lightgbm(rows: Rows) -> np.ndarray:
     import lightgbm as peer
 
-    settings = {"verbose": -1, "n_jobs": 2}
+    settings = {"verbose": -1, "n_jobs": THREADS}
     makers = (lambda: peer.LGBMRegressor(**settings), lambda: peer.LGBMClassifier(**settings))
     return one_by_one(rows, *makers, *as_categories(rows))
 
@@ -217,7 +221,7 @@ def lightgbm(rows: Rows) -> np.ndarray:
 def xgboost(rows: Rows) -> np.ndarray:
     import xgboost as peer
 
-    settings = {"enable_categorical": True, "n_jobs": 2}
+    settings = {"enable_categorical": True, "n_jobs": THREADS}
     makers = (lambda: peer.XGBRegressor(**settings), lambda: peer.XGBClassifier(**settings))
     return one_by_one(rows, *makers, *as_categories(rows))
 
@@ -225,9 +229,21 @@ def xgboost(rows: Rows) -> np.ndarray:
 def catboost(rows: Rows) -> np.ndarray:
     import catboost as peer
 
-    settings = {"verbose": 0, "thread_count": 2, "cat_features": rows.categorical, "allow_writing_files": False}
+    settings = {"verbose": 0, "thread_count": THREADS, "cat_features": rows.categorical, "allow_writing_files": False}
     makers = (lambda: peer.CatBoostRegressor(**settings), lambda: peer.CatBoostClassifier(**settings))
     return one_by_one(rows, *makers, rows.x, rows.x_test)
+
+
+def realmlp(rows: Rows) -> np.ndarray:
+    """pytabkit's RealMLP-TD; several numbers are one network's, labels have a network each."""
+    import pytabkit as peer
+
+    settings = {"device": "cpu", "n_threads": THREADS, "random_state": 0, "verbosity": 0}
+    makers = (lambda: peer.RealMLP_TD_Regressor(**settings), lambda: peer.RealMLP_TD_Classifier(**settings))
+    x, x_test = as_categories(rows)
+    if rows.task == "regression" and rows.y.shape[1] > 1:
+        return np.asarray(makers[0]().fit(x, rows.y.to_numpy()).predict(x_test))
+    return one_by_one(rows, *makers, x, x_test)
 
 
 def record(name: str, split: int, model: str, found: dict[str, float]) -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from mlp_toolkit.model.plots import plot_activations, plot_decision_regions, plot_history
     from mlp_toolkit.model.prediction import predict
     from mlp_toolkit.recipe.resolving import load_recipe as load_recipe
+    from mlp_toolkit.runs.comparing import Comparison, compare
     from mlp_toolkit.runs.cross_validation import CrossValidation, cross_validate
     from mlp_toolkit.runs.finished import Run, load_run
     from mlp_toolkit.runs.run import run
@@ -30,9 +31,11 @@ if TYPE_CHECKING:
     from mlp_toolkit.storage.saving import save
     from mlp_toolkit.training.fit import fit
     from mlp_toolkit.training.rate_finder import RateSearch, find_learning_rate
+    from mlp_toolkit.tuning.search import tune
 else:
     _HOMES = {
         "Augmentation": "model.layers.augmentation",
+        "Comparison": "runs.comparing",
         "CrossValidation": "runs.cross_validation",
         "MLPClassifier": "estimators.classifier",
         "MLPRegressor": "estimators.regressor",
@@ -41,6 +44,7 @@ else:
         "Run": "runs.finished",
         "UserError": "errors",
         "build_mlp": "model.mlp",
+        "compare": "runs.comparing",
         "cross_validate": "runs.cross_validation",
         "find_learning_rate": "training.rate_finder",
         "fit": "training.fit",
@@ -54,6 +58,7 @@ else:
         "predict": "model.prediction",
         "run": "runs.run",
         "save": "storage.saving",
+        "tune": "tuning.search",
     }
 
     def __getattr__(name: str) -> object:
@@ -69,6 +74,7 @@ else:
 __version__ = "0.1.0"
 __all__ = [
     "Augmentation",
+    "Comparison",
     "CrossValidation",
     "MLPClassifier",
     "MLPRegressor",
@@ -77,6 +83,7 @@ __all__ = [
     "Run",
     "UserError",
     "build_mlp",
+    "compare",
     "cross_validate",
     "find_learning_rate",
     "fit",
@@ -90,6 +97,7 @@ __all__ = [
     "predict",
     "run",
     "save",
+    "tune",
 ]
 
 

@@ -68,6 +68,8 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "evaluate": model_commands.evaluate,
     "predict": model_commands.predict,
     "cross-validate": recipe_commands.cross_validate,
+    "tune": recipe_commands.tune,
+    "compare": model_commands.compare,
     "inspect": model_commands.inspect,
     "lr-find": picture_commands.lr_find,
     "report": model_commands.report,

@@ -1,4 +1,4 @@
-"""Commands about what a run left: `evaluate`, `predict`, `inspect`, `report`."""
+"""Commands about what a run left: `evaluate`, `predict`, `compare`, `inspect`, `report`."""
 
 from __future__ import annotations
 
@@ -65,6 +65,13 @@ def predict(
     if table.folder is None:
         print(f"{len(predicted):,} images, in the order of their folders' and their own names", file=sys.stderr)
     print(output)
+
+
+def compare(runs: Annotated[list[Path], typer.Argument(metavar="RUN RUN...", help="Run directories.")]) -> None:
+    """Says how far the test scores of runs lie apart, with intervals, on the rows that all tested."""
+    from mlp_toolkit.runs.comparing import compare as compared
+
+    print(compared(runs))
 
 
 def inspect(file: Annotated[Path, typer.Argument(metavar="FILE", help="A model file or a run directory.")]) -> None:

@@ -1,4 +1,4 @@
-"""Commands about recipes: `run`, `validate`, `show`, `init`, `recipes`."""
+"""Commands about recipes: `run`, `cross-validate`, `tune`, `validate`, `show`, `init`, `recipes`."""
 
 from __future__ import annotations
 
@@ -56,6 +56,28 @@ def cross_validate(
     for name, spread in done.summary.iterrows():
         print(f"{name} {spread['mean']:.6g}  std {spread['std']:.3g}  95 % {spread['low']:.6g} to {spread['high']:.6g}")
     print(done.directory)
+
+
+def tune(
+    recipe_file: RecipeFile,
+    override: Overrides = None,
+    trials: Annotated[int | None, typer.Option(metavar="N", help="How many; default tune.trials.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The run directory; default runs/NAME-tune.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted search.")] = False,
+) -> None:
+    """Searches for better hyperparameters; leaves a run directory of the best recipe, with trials.csv."""
+    early_check(recipe_file, override)
+    from mlp_toolkit.training.progress import waiting
+
+    with waiting("TensorFlow starts"):
+        from mlp_toolkit.tuning.search import tune as search
+
+    try:
+        finished = search(recipe_file, override_pairs(override), trials=trials, out=out, resume=resume)
+    except KeyboardInterrupt:
+        print("\ninterrupted; go on with it by the same command and --resume", file=sys.stderr)
+        raise
+    print(finished.directory)
 
 
 def validate(recipe_file: RecipeFile, override: Overrides = None) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from mlp_toolkit.data.columns.kinds import Kinds
 from mlp_toolkit.data.images import image_files, pixels
 from mlp_toolkit.data.pieces import Piece
 from mlp_toolkit.data.reading import frames, tables
-from mlp_toolkit.data.splitting import member_folds, split_rows
+from mlp_toolkit.data.splitting import Ties, member_folds, split_rows, ties_of
 from mlp_toolkit.data.targets import Spread, Target, complete, fit_target, positive_note, read_targets
 from mlp_toolkit.data.weights import count_classes
 from mlp_toolkit.errors import UserError, listing
@@ -41,6 +41,7 @@ class Dataset:
         fingerprint: SHA-256 over all files read.
         notes: What was inferred, in sentences.
         folds: For each training row the member of an ensemble that holds it out; None where all share validation rows.
+        ties: What keeps rows together, or in order, where the split says so.
     """
 
     frame: pd.DataFrame
@@ -55,6 +56,7 @@ class Dataset:
     fingerprint: str
     notes: tuple[str, ...]
     folds: np.ndarray | None = None
+    ties: Ties = field(default_factory=Ties)
 
     streamed = False
 
@@ -76,6 +78,10 @@ class Dataset:
         rows = self.parts[part]
         yield Piece(self.frame.iloc[rows], self.values[rows], self.part_weights(part), self.row_numbers[rows])
 
+    def groups_of_rows(self, part: str) -> np.ndarray | None:
+        """The number of each row's group, (rows,), or None."""
+        return self.ties.of(self.parts[part]).groups
+
     def encoded_by(self, encoding: encoder.Encoding, note: str) -> Dataset:
         """The same rows, encoded in another way, and a note on why."""
         return replace(self, encoding=encoding, notes=(*self.notes, note))
@@ -86,7 +92,7 @@ class Dataset:
         encoding = encoder.fit_encoding(self.frame.iloc[train], self.kinds, self.encoding.image)
         spread = Spread.of(self.values[train], self.values) if recipe.task == "regression" else None
         target = fit_target(recipe, spread, self.target.classes)
-        folds = member_folds(recipe, self.values[train]) if self.folds is not None else None
+        folds = member_folds(recipe, self.values[train], self.ties.of(train)) if self.folds is not None else None
         return replace(self, parts=parts, encoding=encoding, target=target, notes=(), folds=folds)
 
     def part_weights(self, part: str) -> np.ndarray | None:
@@ -208,6 +214,7 @@ def assemble(recipe: Recipe, labelled: Labelled, notes: list[str], place: str) -
     notes += leaks.leaks_found(rows.iloc[train], kinds, values[train], recipe.task, data.targets)
     spread = Spread.of(values[parts["train"]], values) if recipe.task == "regression" else None
     target = fit_target(recipe, spread, labelled.classes)
+    ties = ties_of(recipe, frame)
     return Dataset(
         frame=rows.reset_index(drop=True),
         kinds=kinds,
@@ -220,7 +227,10 @@ def assemble(recipe: Recipe, labelled: Labelled, notes: list[str], place: str) -
         unlabelled=labelled.unlabelled[used],
         fingerprint=fingerprint,
         notes=tuple(notes),
-        folds=member_folds(recipe, values[train]) if data.in_folds and not len(parts["validation"]) else None,
+        folds=member_folds(recipe, values[train], ties.of(train))
+        if data.in_folds and not len(parts["validation"])
+        else None,
+        ties=ties,
     )
 
 

@@ -82,5 +82,8 @@ class RecipeData(Protocol):
     def pieces(self, part: str) -> Iterator[Piece]:
         """The rows of a part that its scores are counted from."""
 
+    def groups_of_rows(self, part: str) -> np.ndarray | None:
+        """The number of each row's group, (rows,), in the order of the pieces; None without groups."""
+
     def encoded_by(self, encoding: Encoding, note: str) -> RecipeData:
         """The same rows, encoded in another way, and a note on why."""

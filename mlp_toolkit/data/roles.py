@@ -49,7 +49,8 @@ def check_header(recipe: Recipe, place: str) -> list[str]:
         *(("target", name) for name in data.targets),
         ("sample_weight", data.sample_weight),
     ]
-    roles += [("split", name) for name in data.split_columns]
+    time = data.shares.time if data.shares else None
+    roles += [("split", name) for name in data.split_columns if name != time or name in data.targets]
     for role, column in roles:
         if column in _named(data.features):
             raise UserError(f"data.features: the column of data.{role} cannot be a feature", place=place, found=column)

@@ -34,6 +34,11 @@ class Target:
         offset: Regression: subtracted before training, one value for each output.
         scale: Regression: divided by after that.
         output: The output the network is built with; bounds are those of the scaled target.
+        thresholds: Binary and multilabel: from which probability on a row has the label, one for each output; none
+            stands for 0.5.
+        level: How often intervals or sets of labels hold the truth, above 0 and below 1; 0 where there are none.
+        widths: Regression: half an interval, one for each target; else the least probability of a class, or of a label
+            and of its absence, that is in the set.
     """
 
     task: str
@@ -42,6 +47,9 @@ class Target:
     offset: tuple[float, ...] = ()
     scale: tuple[float, ...] = ()
     output: str = "auto"
+    thresholds: tuple[float, ...] = ()
+    level: float = 0.0
+    widths: tuple[float, ...] = ()
 
     @property
     def n_outputs(self) -> int:
@@ -59,6 +67,12 @@ class Target:
         if self.task == "regression":
             values = (values - np.array(self.offset)) / np.array(self.scale)
         return values.astype(np.float32)
+
+    def decided(self, outputs: np.ndarray) -> np.ndarray:
+        """Probabilities (rows, outputs) → class numbers (rows, 1) of multiclass, else 0 and 1, (rows, outputs)."""
+        if self.task == "multiclass":
+            return np.asarray(outputs.argmax(axis=1)[:, None])
+        return (outputs >= (np.array(self.thresholds) if self.thresholds else 0.5)).astype(int)
 
     def decode(self, outputs: np.ndarray) -> np.ndarray:
         """What a network gives, (rows, outputs) → float64 values in the target's units; probabilities stay."""

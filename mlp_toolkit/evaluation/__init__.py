@@ -3,8 +3,12 @@
 Predictions come in; scores, pictures and pages go out. Nothing here imports TensorFlow.
 
 metrics: predictions become the named scores of a task.
+doubt: how far scores may lie from those of many rows.
 few_rows: how far scores of few rows may lie from those of many.
 calibration: how probabilities are put right, fitted to the validation rows.
+decision: from which probability on a row has a label.
+conformal: intervals and sets that hold the truth as often as asked.
+baselines: simple models beside the network.
 drawing: what pictures share.
 report: a run directory becomes one page.
 """

@@ -6,9 +6,9 @@ import numpy as np
 
 from mlp_toolkit.data.targets import Target
 from mlp_toolkit.errors import number
+from mlp_toolkit.evaluation.doubt import LEVEL, wilson
 
 FEW = 50
-LEVEL = 0.95
 DRAWS = 2_000
 
 
@@ -36,11 +36,8 @@ def _rows(count: int) -> str:
 
 
 def _of_classes(values: np.ndarray, outputs: np.ndarray, target: Target) -> str:
-    from scipy import stats
-
-    chosen = outputs.argmax(axis=1, keepdims=True) if target.task == "multiclass" else outputs >= 0.5
-    right, rows = int((chosen == values).all(axis=1).sum()), len(values)
-    low, high = stats.binomtest(right, rows).proportion_ci(LEVEL, method="wilson")
+    right, rows = int((target.decided(outputs) == values).all(axis=1).sum()), len(values)
+    low, high = wilson(right, rows)
     return f"{right} of {rows} test rows are right, which leaves open {low:.0%} to {high:.0%} of many"
 
 

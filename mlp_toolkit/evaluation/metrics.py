@@ -67,7 +67,7 @@ def note_on_one_class(outputs: np.ndarray, target: Target, part: str) -> list[st
     """
     if target.task not in ("binary", "multiclass") or len(outputs) < 2:
         return []
-    chosen = outputs.argmax(axis=1) if target.task == "multiclass" else (outputs[:, 0] >= 0.5).astype(int)
+    chosen = target.decided(outputs)[:, 0]
     if (chosen != chosen[0]).any():
         return []
     only = target.classes[chosen[0]]
@@ -97,11 +97,10 @@ def scores_of_each(values: np.ndarray, outputs: np.ndarray, target: Target) -> d
         columns = zip(target.names, values.T, outputs.astype(np.float64).T, strict=True)
         return {"by_target": {name: _regression(y[:, None], p[:, None], target) for name, y, p in columns}}
     if target.task == "multilabel":
-        true, chosen, names = values.astype(int), (outputs >= 0.5).astype(int), target.names
+        true, chosen, names = values.astype(int), target.decided(outputs), target.names
     else:
-        numbers = outputs.argmax(axis=1) if target.task == "multiclass" else (outputs[:, 0] >= 0.5).astype(int)
         every = np.arange(len(target.classes))
-        true, chosen = values[:, :1].astype(int) == every, numbers[:, None] == every
+        true, chosen = values[:, :1].astype(int) == every, target.decided(outputs) == every
         names = tuple(map(str, target.classes))
     measured = metrics.precision_recall_fscore_support(true, chosen, average=None, zero_division=0)
     each = {
@@ -128,7 +127,7 @@ def _binary(y: np.ndarray, p: np.ndarray, target: Target) -> dict[str, float]:
     from sklearn import metrics
 
     true, chance = y[:, 0].astype(int), p[:, 0]
-    label = (chance >= 0.5).astype(int)
+    label = target.decided(p)[:, 0]
     scores = {
         "accuracy": metrics.accuracy_score(true, label),
         "log_loss": metrics.log_loss(true, chance, labels=[0, 1]),
@@ -145,7 +144,7 @@ def _binary(y: np.ndarray, p: np.ndarray, target: Target) -> dict[str, float]:
 def _multilabel(y: np.ndarray, p: np.ndarray, target: Target) -> dict[str, float]:
     from sklearn import metrics
 
-    true, label = y.astype(int), (p >= 0.5).astype(int)
+    true, label = y.astype(int), target.decided(p)
     scores = {
         "micro_f1": metrics.f1_score(true, label, average="micro", zero_division=0),
         "macro_f1": metrics.f1_score(true, label, average="macro", zero_division=0),

@@ -73,6 +73,7 @@ def write_report(directory: Path, record: Mapping[str, Any]) -> Path:
         "<h2>Scores</h2>" + scores_table(record),
         "<h2>Learning</h2>" + learnt,
         *(["<h2>Augmentation</h2>" + _embedded(sheet.read_bytes(), "png")] if sheet.is_file() else []),
+        *(["<h2>Search</h2>" + _search(directory, record["search"])] if "search" in record else []),
         "<h2>Test rows</h2>" + _test_rows(record, predictions),
         "<h2>What was inferred and done</h2><ul>" + "".join(f"<li>{html.escape(n)}</li>" for n in notes) + "</ul>",
         "<h2>Recipe and environment</h2>",
@@ -91,6 +92,19 @@ def write_report(directory: Path, record: Mapping[str, Any]) -> Path:
     return path
 
 
+def _search(directory: Path, found: Mapping[str, Any]) -> str:
+    """What a search tried, and how much of its best score is luck."""
+    metric, best, expected = found["metric"], found["best"], found["expected"]
+    told = f"{found['trials']:,} trials, {found['pruned']:,} of them ended early, in {found['seconds']:.0f} s. "
+    told += f"Trial {found['best_trial']} has the best {metric} of rows not learnt, {number(best)}"
+    if expected is not None:
+        told += f"; as the best of so many it is partly luck: {number(expected)} is to be expected of it on other rows"
+    values = ", ".join(f"{key}: {value}" for key, value in found["values"].items())
+    pictures = [directory / f"search_{name}.png" for name in ("history", "importances", "parallel")]
+    shown = "".join(_embedded(file.read_bytes(), "png") for file in pictures if file.is_file())
+    return f"<p>{html.escape(told)}.</p><p>{html.escape(values)}</p>{shown}"
+
+
 def _choice(directory: Path, record: Mapping[str, Any]) -> str:
     """What the epoch was chosen by; of several networks each has its own."""
     members, rows = record.get("members", 1), record["rows"]
@@ -105,14 +119,19 @@ def _choice(directory: Path, record: Mapping[str, Any]) -> str:
 
 
 def scores_table(record: Mapping[str, Any]) -> str:
-    """The scores of the three parts as an HTML table."""
-    parts = ("train", "validation", "test")
-    head = "".join(f"<th>{part}</th>" for part in parts)
+    """The scores of the three parts, how sure those of the test are, and those of simple models, as an HTML table."""
+    intervals, baselines = record.get("test_interval", {}), record.get("baselines", {})
+    columns = {part: record[part] for part in ("train", "validation", "test")}
+    columns |= {name.replace("_", " "): scores for name, scores in baselines.items()}
+    titles = [*list(columns)[:3], *(["95 % of the test"] if intervals else []), *list(columns)[3:]]
     lines = []
     for name in record["test"]:
-        cells = "".join(f"<td>{number(record[p][name])}</td>" if name in record[p] else "<td>–</td>" for p in parts)
-        lines.append(f"<tr><td>{html.escape(name)}</td>{cells}</tr>")
-    return _table(head, lines)
+        cells = [number(scores[name]) if name in scores else "–" for scores in columns.values()]
+        if intervals:
+            cells.insert(3, " to ".join(map(number, intervals[name])) if name in intervals else "–")
+        told = "".join(f"<td>{cell}</td>" for cell in cells)
+        lines.append(f"<tr><td>{html.escape(name)}</td>{told}</tr>")
+    return _table("".join(f"<th>{title}</th>" for title in titles), lines)
 
 
 def _table(head: str, rows: list[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from mlp_toolkit.data import targets as data_targets
 from mlp_toolkit.data.columns.encoder import Encoding
@@ -42,7 +43,8 @@ def build_model_file(
         name = free_name("calibration", taken)
         outputs = Calibration(correction.slope, correction.offset, softmax, name=name)(outputs)
     settings = (target.task, target.names, target.classes, target.offset, target.scale)
-    final = Target(*settings, name=free_name("target", taken))(outputs)
+    judging: dict[str, Any] = {"thresholds": target.thresholds, "level": target.level, "widths": target.widths}
+    final = Target(*settings, **judging, name=free_name("target", taken))(outputs)
     model = _of_columns(encoder.input, final, "model")
     optimizer = keras.optimizers.deserialize(keras.optimizers.serialize(network.optimizer))
     model.compile(

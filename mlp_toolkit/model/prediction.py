@@ -8,6 +8,7 @@ for each size. Texts cannot pass it at all.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import logging
 import os
@@ -25,6 +26,7 @@ from mlp_toolkit.data.images import image_files
 from mlp_toolkit.data.reading import frames, in_memory, tables
 from mlp_toolkit.data.targets import Target
 from mlp_toolkit.errors import UserError
+from mlp_toolkit.evaluation import conformal
 from mlp_toolkit.model.backend import keras, tf
 from mlp_toolkit.model.keras_types import Network
 from mlp_toolkit.model.layers.columns import inputs_of
@@ -169,19 +171,20 @@ def predictions_table(values: np.ndarray, target: Target, index: pd.Index[Any] |
     """Outputs as columns with the user's names; rows are called as in `index`, or counted from 0.
 
     Regression: one column per target. Binary: `label`, `probability` (of the positive class). Multiclass: `label`,
-    `probability_<class>`. Multilabel: `<label>` (0 or 1), `probability_<label>`.
+    `probability_<class>`. Multilabel: `<label>` (0 or 1), `probability_<label>`. With intervals `<target>_lower` and
+    `<target>_upper`, or `set`, the labels joined by `|`.
     """
     import pandas as pd
 
     columns: list[np.ndarray] = list(values.T)
     if target.task == "multilabel":
-        columns = [*(values >= 0.5).astype(int).T, *columns]
+        columns = [*target.decided(values).T, *columns]
     elif target.task != "regression":
         classes = np.array(target.classes, object if isinstance(target.classes[0], str) else None)
-        chosen = values.argmax(axis=1) if target.task == "multiclass" else (values[:, 0] >= 0.5).astype(int)
-        columns = [classes[chosen], *columns]
-    frame = pd.DataFrame(dict(enumerate(columns)), index)
-    frame.columns = _names(target)
+        columns = [classes[target.decided(values)[:, 0]], *columns]
+    added = conformal.columns(values, target)
+    frame = pd.DataFrame(dict(enumerate([*columns, *added.values()])), index)
+    frame.columns = _names(target).append(pd.Index(list(added))) if added else _names(target)
     return frame
 
 
@@ -227,7 +230,9 @@ def target_of(model: Network) -> Target:
     if not is_model_file(model):
         raise UserError("this model does not say what it predicts: it was not written by `mlp-toolkit run`")
     last: Any = model.layers[-1]
-    return Target(last.task, tuple(last.names), tuple(last.classes), tuple(last.offset), tuple(last.scale))
+    known = Target(last.task, tuple(last.names), tuple(last.classes), tuple(last.offset), tuple(last.scale))
+    judging = {"thresholds": tuple(last.thresholds), "level": last.level, "widths": tuple(last.widths)}
+    return dataclasses.replace(known, **judging)
 
 
 def is_model_file(model: Network) -> bool:

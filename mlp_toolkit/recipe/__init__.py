@@ -9,6 +9,7 @@ old_names: names of earlier Keras versions, and what is written today.
 paths: the files that recipes are, and those that they name.
 problems: what is wrong with a value, told in the words of the recipe.
 resolving: layers of YAML become one recipe.
+searching: what `tune:` searches over.
 spec: the types and ranges, a file for each section.
 yaml_text: YAML text, and the place of every value in it.
 """

@@ -119,10 +119,13 @@ def _walk(loc: tuple[str | int, ...], values: Any) -> tuple[KeyPath, list[str]]:
         ("train", "schedule"): spec.Schedule,
         ("train", "augmentation"): spec.Augmentation,
         ("train", "early_stopping"): spec.EarlyStopping,
+        ("decision",): spec.Decision,
+        ("decision", "cost"): spec.Cost,
+        ("tune",): spec.Tune,
     }
     for index, part in enumerate(loc):
         last = index == len(loc) - 1
-        tags = ("text", "number", "list", "mapping", "[key]")
+        tags = ("text", "number", "list", "mapping", "range", "values", "[key]")
         if isinstance(part, str) and part in tags and not (isinstance(here, dict) and part in here):
             continue
         known = (isinstance(here, dict) and part in here) or (
@@ -135,6 +138,8 @@ def _walk(loc: tuple[str | int, ...], values: Any) -> tuple[KeyPath, list[str]]:
         path.append(part)
         here = here[part] if known else None
         model = inner.get(tuple(path))
+        if path[:2] == ["tune", "space"] and len(path) == 3:  # a dotted key, and its choices
+            model = spec.Values if isinstance(here, dict) and "values" in here else spec.Range
     return tuple(path), keys
 
 

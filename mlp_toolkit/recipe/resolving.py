@@ -29,7 +29,9 @@ from mlp_toolkit.recipe.yaml_text import (
 )
 
 # Mappings that are replaced as a whole: half of one list of columns and half of another is nobody's wish.
-WHOLE: frozenset[KeyPath] = frozenset({("data", "features"), ("train", "class_weight")})
+WHOLE: frozenset[KeyPath] = frozenset(
+    {("data", "features"), ("train", "class_weight"), ("tune", "space"), ("decision", "cost")}
+)
 # A name stands for a mapping here. Naming one drops the settings below it, which belong to the other; settings alone
 # keep the name.
 NAMED: frozenset[KeyPath] = frozenset({("model", "activation"), ("train", "optimizer"), ("train", "schedule")})
@@ -313,6 +315,11 @@ def _table_values(values: dict[str, Any], origins: dict[KeyPath, Origin]) -> Non
                 if name not in part[key]:
                     part[key][name] = value
                     origins[section, key, name] = Origin("table", "options")
+    if isinstance(tune := values.get("tune"), dict):
+        for name, value in catalog.config("search")["usual"].items():
+            if name not in tune:
+                tune[name] = value
+                origins["tune", name] = Origin("table", "search")
     if not isinstance(train, dict):
         return
     if train.get("loss") == "auto" and values.get("task") in spec.TASKS:

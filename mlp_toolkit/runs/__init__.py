@@ -5,6 +5,8 @@ A recipe comes in; a run directory goes out. No other room knows what lies in it
 run: the story: read, build, train, test, write.
 cross_validation: a recipe on all folds but one, for each fold.
 finished: what a run left: scores, history, model.
+scoring: what the trained model says of the three parts of the rows.
+comparing: runs beside each other, on the same test rows.
 directory: the run directory: chosen, locked, written.
 checkpoint: what a run needs to go on after a stop.
 interruption: SIGTERM and Ctrl-C.

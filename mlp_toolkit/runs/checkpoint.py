@@ -29,6 +29,8 @@ log = logging.getLogger("mlp_toolkit")
 # A checkpoint waits until the run took this many times as long as all checkpoints, another like the last one included:
 # they cost 2.5 % of it, once it has run for a second or two. The first is written after the first epoch.
 TRAINING_PER_CHECKPOINT = 40
+# What counts once a network is trained: another may be asked for on the way.
+AFTER_TRAINING = ("decision", "intervals", "baselines", "report", "metrics", "tune")
 
 
 class Checkpoint:
@@ -45,7 +47,7 @@ class Checkpoint:
         self, path: Path, resolved: Resolved, data: RecipeData, beside: Callable[[trainer.Progress], None]
     ) -> None:
         self.path, self.beside = path, beside
-        told = {key: value for key, value in resolved.values.items() if key not in ("name", "metrics")}
+        told = {key: value for key, value in resolved.values.items() if key not in ("name", *AFTER_TRAINING)}
         told["train"] = {**resolved.values["train"], **resolved.spec.train.by_rows(data.counts["train"])}
         told["data"] = {
             "fingerprint": data.fingerprint,
@@ -146,6 +148,9 @@ def _with_later_keys(stored: dict[str, Any]) -> dict[str, Any]:
     """What an earlier version stored, with the defaults of the keys that it did not know."""
     defaults = catalog.preset("slides", str(stored.get("task")))
     filled = {key: {**defaults[key], **stored[key]} for key in ("model", "train") if isinstance(stored.get(key), dict)}
+    data = stored.get("data", {})
+    if isinstance(data.get("split"), dict):
+        filled["data"] = {**data, "split": {**defaults["data"]["split"], **data["split"]}}
     return {**stored, **filled}
 
 
@@ -161,7 +166,8 @@ def _comparable(stored: dict[str, Any], own: dict[str, Any]) -> tuple[dict[str, 
     def counting(identity: dict[str, Any]) -> dict[str, Any]:
         data = {key: value for key, value in identity.get("data", {}).items() if key not in left_out}
         kinds = {name: kind for name, kind in data.get("kinds", {}).items() if kind != "ignore"}
-        return {**identity, "data": {**data, "kinds": kinds}}
+        rest = {key: value for key, value in identity.items() if key not in AFTER_TRAINING}
+        return {**rest, "data": {**data, "kinds": kinds}}
 
     return counting(stored), counting(own)
 

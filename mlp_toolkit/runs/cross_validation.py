@@ -124,7 +124,7 @@ def cross_validate(
             )
     place = "recipe" if isinstance(recipe, Mapping) else str(recipe)
     with tempfile.TemporaryDirectory() as scratch:
-        resolved, rows = with_rows(recipe, overrides or {}, data, scratch, False)
+        resolved, rows = with_rows(recipe, overrides or {}, data, lambda _: Path(scratch))
         with given_rows.kept(rows, Path(scratch)):
             if stream.is_streamed(resolved.spec):
                 remedy = "Say data.stream: false where the rows fit into memory."
@@ -178,7 +178,7 @@ def _folds(
     """Repeat and fold, counted from 1, the rows, and the recipe, whose seed is another in each repeat."""
     for repeat in range(repeats):
         recipe = spec.model_copy(update={"seed": spec.seed + repeat})
-        divided = splitting.folds_of(recipe, data.values, data.parts, folds, recipe.seed)
+        divided = splitting.folds_of(recipe, data.values, data.parts, folds, data.ties)
         for fold, parts in enumerate(divided, 1):
             yield repeat + 1, fold, data.split_anew(recipe, parts), recipe
 

@@ -36,6 +36,7 @@ REPEATS = (
     "here. Elsewhere sums are taken in another order (vector instructions, number of threads, device, XLA's choices), "
     "and differences of the last digit grow while training: scores will be alike, not equal."
 )
+JOURNAL = "trials.journal"  # of a search
 # All that a run may write, but for pictures and the logs of trackers.
 FILES = (
     "recipe.yaml",
@@ -48,6 +49,9 @@ FILES = (
     "out_of_fold.parquet",
     "metrics.json",
     "report.html",
+    "trials.csv",
+    JOURNAL,
+    "best.yaml",
 )
 PACKAGES = ("mlp-toolkit", "tensorflow", "keras", "numpy", "pandas", "pyarrow", "scikit-learn", "h5py", "pillow")
 
@@ -252,9 +256,9 @@ def predictions_file(directory: Path, target: Target) -> Iterator[Callable[[Piec
         yield write
 
 
-def write_out_of_fold(directory: Path, piece: Piece, outputs: np.ndarray, data: RecipeData) -> None:
+def write_out_of_fold(directory: Path, piece: Piece, outputs: np.ndarray, data: RecipeData, target: Target) -> None:
     """`out_of_fold.parquet`: training rows with what members that have not learnt them say, and the fold of each."""
-    rows = predicted_rows(piece, outputs, data.target).assign(fold=data.folds)
+    rows = predicted_rows(piece, outputs, target).assign(fold=data.folds)
     with atomic(directory / "out_of_fold.parquet") as temporary:
         rows.to_parquet(temporary, index=False)
 
@@ -263,6 +267,7 @@ def predicted_rows(piece: Piece, outputs: np.ndarray, target: Target) -> pd.Data
     """Rows with what was known and what was predicted.
 
     Columns: `row`, `target`, `prediction`, probabilities; `target_NAME` and `prediction_NAME` where there are several.
+    With intervals `prediction_lower` and `prediction_upper`, or `set`.
     """
     import pandas as pd
 
@@ -275,7 +280,10 @@ def predicted_rows(piece: Piece, outputs: np.ndarray, target: Target) -> pd.Data
     predicted = prediction.predictions_table(outputs, target)
     for place, name in enumerate(predicted.columns):  # by place: a target may be called as a column of ours
         own = f"prediction_{name}" if several else "prediction"
-        columns[own if place < len(target.names) else name] = predicted[name].to_numpy()
+        if place >= len(target.names):
+            end = str(name).removeprefix(target.names[0])  # of an interval
+            own = str(name) if target.task != "regression" else own if several else f"prediction{end}"
+        columns[own] = predicted[name].to_numpy()
     return pd.DataFrame(columns)
 
 

@@ -16,6 +16,7 @@ from mlp_toolkit.data import roles, targets
 from mlp_toolkit.data.reading import frames
 from mlp_toolkit.errors import UserError, number
 from mlp_toolkit.evaluation import drawing, metrics, report
+from mlp_toolkit.evaluation.baselines import LEADING
 from mlp_toolkit.model import prediction
 from mlp_toolkit.model.keras_types import Network
 from mlp_toolkit.storage import loading
@@ -166,9 +167,23 @@ def evaluate_rows(model: Network, frame: pd.DataFrame) -> dict[str, float]:
 
 def summary(record: Mapping[str, Any]) -> str:
     """The test scores and how long it took, for a person."""
-    scores = "  ".join(f"{name} {number(value)}" for name, value in record["test"].items())
+    scores = "  ".join(_with_doubt(name, value, record) for name, value in record["test"].items())
     best, every, seconds = record["best_epoch"], record["epochs"], record["seconds"]["total"]
     members = record.get("members", 1)
     if members > 1:
-        return f"{members} networks, {every} epochs, {seconds:.1f} s\ntest: {scores}"
-    return f"best epoch {best} of {every}, {seconds:.1f} s\ntest: {scores}"
+        return f"{members} networks, {every} epochs, {seconds:.1f} s\ntest: {scores}{_beside(record)}"
+    return f"best epoch {best} of {every}, {seconds:.1f} s\ntest: {scores}{_beside(record)}"
+
+
+def _with_doubt(name: str, value: float, record: Mapping[str, Any]) -> str:
+    """A score, and from where to where it may lie."""
+    interval = record.get("test_interval", {}).get(name)
+    return f"{name} {number(value)}" + (f" ({number(interval[0])} to {number(interval[1])})" if interval else "")
+
+
+def _beside(record: Mapping[str, Any]) -> str:
+    """What simple models reach, by the score that is looked at first."""
+    leading = LEADING[record["task"]]
+    found = {name: scores[leading] for name, scores in record.get("baselines", {}).items() if leading in scores}
+    said = ", ".join(f"{name.replace('_', ' ')} {number(value)}" for name, value in found.items())
+    return f"\nbeside it, {leading}: {said}" if said else ""

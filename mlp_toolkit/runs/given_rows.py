@@ -12,7 +12,7 @@ import numpy as np
 from mlp_toolkit.data.reading import frames, in_memory
 from mlp_toolkit.errors import UserError, shorten
 from mlp_toolkit.files import atomic, writing
-from mlp_toolkit.runs.directory import begun
+from mlp_toolkit.runs.directory import JOURNAL, begun
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,7 +30,7 @@ def kept(frame: pd.DataFrame | None, directory: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        if frame is not None and not begun(directory):
+        if frame is not None and not begun(directory) and not (directory / JOURNAL).exists():
             path.unlink(missing_ok=True)
 
 

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from mlp_toolkit.data import dataset
 from mlp_toolkit.data.pieces import RecipeData
-from mlp_toolkit.data.splitting import PARTS
 from mlp_toolkit.data.streaming import stream
-from mlp_toolkit.evaluation import metrics, report
-from mlp_toolkit.evaluation.few_rows import note_on_few_rows
+from mlp_toolkit.evaluation import report
 from mlp_toolkit.files import writing
-from mlp_toolkit.model import prediction
-from mlp_toolkit.model.keras_types import Network
 from mlp_toolkit.recipe import resolving
 from mlp_toolkit.recipe.resolving import Resolved
 from mlp_toolkit.recipe.spec import Recipe
@@ -32,14 +25,13 @@ from mlp_toolkit.runs.directory import (
     chosen_directory,
     describe,
     locked,
-    predictions_file,
     told_what_is_left,
     write_beginning,
     write_history,
-    write_out_of_fold,
     write_text,
 )
 from mlp_toolkit.runs.finished import Run, summary
+from mlp_toolkit.runs.scoring import scored
 from mlp_toolkit.storage import saving
 from mlp_toolkit.training import fit_recipe, progress, warm_start
 from mlp_toolkit.training.trainer import Progress
@@ -78,7 +70,7 @@ def run(
         UserError: The recipe, the data or the directory is wrong.
     """
     say = progress.speaker(verbose)
-    resolved, rows = with_rows(recipe, overrides or {}, data, out, resume)
+    resolved, rows = with_rows(recipe, overrides or {}, data, lambda name: chosen_directory(out, name, resume))
     tracking.check_trackers(resolved.spec)
     directory = chosen_directory(out, resolved.spec.name, resume)
     if resume and (directory / "metrics.json").is_file():
@@ -87,7 +79,7 @@ def run(
     with locked(directory), told_what_is_left(directory, directory / "model.h5"), given_rows.kept(rows, directory):
         check_free(directory)
         place = "recipe" if isinstance(recipe, Mapping) else str(recipe)
-        _carried_out(resolved, place, directory, resume=resume, verbose=verbose)
+        carry_out(resolved, place, directory, resume=resume, verbose=verbose)
     finished = Run(directory)
     say(summary(finished.metrics))
     return finished
@@ -97,10 +89,16 @@ def with_rows(
     recipe: str | Path | Mapping[str, Any],
     overrides: Mapping[str, Any],
     data: Any,
-    out: str | Path | None,
-    resume: bool,
+    directory_of: Callable[[str], Path],
 ) -> tuple[Resolved, pd.DataFrame | None]:
-    """The recipe with all values, and the rows that are given beside it, which are to be kept in the run directory."""
+    """The recipe with all values, and the rows that are given beside it, which are to be kept in the run directory.
+
+    Args:
+        recipe: As `run` takes it.
+        overrides: Values by dotted key.
+        data: As `run` takes it.
+        directory_of: Gives the run directory for the recipe's name.
+    """
     if data is None:
         return resolving.load_recipe(recipe, overrides), None
     source: dict[str, Any] = {"data.path": Path(given_rows.FILE).absolute(), "data.dataset": None}
@@ -116,12 +114,29 @@ def with_rows(
     if targets and target is None:
         source["data.target"] = targets if len(targets) > 1 else targets[0]
     name = resolving.load_recipe(recipe, {**overrides, **source}).spec.name
-    source["data.path"] = chosen_directory(out, name, resume).absolute() / given_rows.FILE
+    source["data.path"] = directory_of(name).absolute() / given_rows.FILE
     return resolving.load_recipe(recipe, {**overrides, **source}), rows
 
 
-def _carried_out(resolved: Resolved, place: str, directory: Path, *, resume: bool, verbose: Any) -> None:
-    """What `run` does once the directory is its own."""
+def carry_out(
+    resolved: Resolved,
+    place: str,
+    directory: Path,
+    *,
+    resume: bool,
+    verbose: Any,
+    added: Mapping[str, Any] | None = None,
+) -> None:
+    """What `run` does once the directory is its own.
+
+    Args:
+        resolved: The recipe.
+        place: Names it in messages.
+        directory: The run directory, which no other process writes.
+        resume: Go on from the last checkpoint.
+        verbose: As `run` takes it.
+        added: What else `metrics.json` is to hold.
+    """
     started = time.monotonic()
     say = progress.speaker(verbose)
     spec = resolved.spec
@@ -156,9 +171,10 @@ def _carried_out(resolved: Resolved, place: str, directory: Path, *, resume: boo
         with writing(directory):
             saving.save(model, directory / "model.h5")
             write_history(directory, state.history, data.target)
-            record = _record(spec, *_evaluate(directory, model, spec, data, done.out_of_fold), data, state)
+            record = _record(*scored(directory, done, spec, data), spec, data, state)
             for note in record["notes"][len(state.notes) :]:
                 say(note)
+            record |= added or {}
             record["seconds"] = {"fit": done.seconds, "total": time.monotonic() - started}
             report.write_report(directory, record)
             stream.delete_scratch(directory)
@@ -177,11 +193,9 @@ def _read(spec: Recipe, place: str, directory: Path) -> tuple[RecipeData, warm_s
 
 
 def _record(
-    spec: Recipe, scores: dict[str, Any], notes: list[str], data: RecipeData, state: Progress
+    scores: dict[str, Any], notes: list[str], spec: Recipe, data: RecipeData, state: Progress
 ) -> dict[str, Any]:
     """What `metrics.json` holds, but for the time it took."""
-    wanted = metrics.metric_names(spec.task, spec.metrics)
-    left_out = [note for part in PARTS for note in metrics.notes_on_missing(scores[part], wanted, part)]
     return {
         "task": spec.task,
         **scores,
@@ -191,41 +205,5 @@ def _record(
         "rows": data.counts,
         "seconds": {},
         "engine": state.engine,
-        "notes": [*state.notes, *left_out, *notes],
+        "notes": [*state.notes, *notes],
     }
-
-
-def _evaluate(
-    directory: Path, model: Network, spec: Recipe, data: RecipeData, held_out: np.ndarray | None
-) -> tuple[dict[str, Any], list[str]]:
-    """Scores of the three parts by the model file's own predictions, and notes; the test rows' predictions are kept.
-
-    Of the test rows those of each target, label or class, too. Where members hold out folds, the validation scores are
-    those of what they say of their own folds.
-    """
-    names = metrics.metric_names(spec.task, spec.metrics)
-    chosen_by = data.counts["validation"] if held_out is None else len(held_out)
-    scores: dict[str, Any] = {}
-    notes: list[str] = []
-    for part in PARTS:
-        if part == "validation" and held_out is not None:
-            (piece,) = data.pieces("train")
-            write_out_of_fold(directory, piece, held_out, data)
-            scores[part] = metrics.score(piece.values, held_out, data.target, names)
-            continue
-        known, predicted = [], []
-        with contextlib.ExitStack() as stack:
-            write = stack.enter_context(predictions_file(directory, data.target)) if part == "test" else None
-            for piece in data.pieces(part):
-                outputs = prediction.raw_outputs(model, piece.frame, data.encoding)
-                known.append(piece.values)
-                predicted.append(outputs)
-                if write:
-                    write(piece, outputs)
-        values, outputs = np.concatenate(known), np.concatenate(predicted)
-        scores[part] = metrics.score(values, outputs, data.target, names)
-        if part == "test":
-            notes += metrics.note_on_one_class(outputs, data.target, part)
-            notes += note_on_few_rows(values, outputs, data.target, chosen_by)
-            scores |= metrics.scores_of_each(values, outputs, data.target)
-    return scores, notes

@@ -6,16 +6,19 @@ import functools
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from mlp_toolkit.data.columns.encoder import Encoding, encode
 from mlp_toolkit.data.pieces import RecipeData
+from mlp_toolkit.data.reading import frames
 from mlp_toolkit.data.targets import Target
 from mlp_toolkit.errors import UserError
 from mlp_toolkit.evaluation.calibration import fit_calibration
+from mlp_toolkit.evaluation.conformal import widths
+from mlp_toolkit.evaluation.decision import USUAL, choose, note
 from mlp_toolkit.model import prediction
 from mlp_toolkit.model.backend import keras, random_state_kept
 from mlp_toolkit.model.keras_types import Network
@@ -111,8 +114,7 @@ def train_recipe(
         after_epoch: Called after each epoch with the network and how far it has come.
         verbose: As `fit` takes it.
     """
-    if spec.train.calibrate and not data.counts["validation"] and data.folds is None:
-        raise UserError("train.calibrate corrects probabilities by the validation rows, and there are none")
+    _check_rows_to_judge_by(spec, data)
     train, epochs = spec.train, spec.train.epochs_of(data.counts["train"])
     network = network_of(spec, data)
     learned, validation, by_class = rows_of_data.rows_of(network, data, spec)
@@ -159,7 +161,46 @@ def train_recipe(
     if held_out is not None and correction is not None:
         held_out = correction.applied(held_out, softmax=data.target.task == "multiclass")
     said = data.target.decode(held_out) if held_out is not None else None
-    return Fitted(network, data.encoding, data.target, correction, state, time.monotonic() - started, said)
+    fitted = Fitted(network, data.encoding, data.target, correction, state, time.monotonic() - started, said)
+    return _judged(fitted, spec, data)
+
+
+def _check_rows_to_judge_by(spec: Recipe, data: RecipeData) -> None:
+    """Refuses what needs more rows that are not learnt than there are.
+
+    Raises:
+        UserError: Of intervals, with how many they need; of calibration, where there are none.
+    """
+    rows = data.counts["validation" if data.folds is None else "train"]
+    if spec.train.calibrate and not rows:
+        raise UserError("train.calibrate corrects probabilities by the validation rows, and there are none")
+    if spec.intervals is not None and rows < (least := math.ceil(round(spec.intervals / (1 - spec.intervals), 6))):
+        raise UserError(
+            f"intervals: {spec.intervals:g} need {least} rows that the network does not learn; there are {rows}",
+            remedy="Hold out a larger share (data.split.validation), or ask for less sure intervals.",
+        )
+
+
+def _judged(fitted: Fitted, spec: Recipe, data: RecipeData) -> Fitted:
+    """The same with thresholds and intervals, where the recipe asks for them, by rows that were not learnt."""
+    decision, target = spec.decision, fitted.target
+    if decision.threshold not in (USUAL, "auto"):
+        target = replace(target, thresholds=(float(decision.threshold),) * len(target.names))
+    if (decision.threshold != "auto" and spec.intervals is None) or fitted.state.diverged():
+        return replace(fitted, target=target)
+    pieces = list(data.pieces("train" if fitted.out_of_fold is not None else "validation"))
+    values, outputs = np.concatenate([piece.values for piece in pieces]), fitted.out_of_fold
+    if outputs is None:
+        columns = [frames.columns_of(piece.frame) for piece in pieces]
+        outputs = np.concatenate([fitted.outputs(own) for own in columns])
+    if decision.threshold == "auto":
+        names = [target.classes[1]] if target.classes else target.names
+        told = [choose(*own, decision, spec.seed) for own in zip(values.T, outputs.T, strict=True)]
+        fitted.state.notes.extend(note(*own) for own in zip(told, [decision] * len(told), names, strict=True))
+        target = replace(target, thresholds=tuple(choice.threshold if choice else USUAL for choice in told))
+    if spec.intervals is not None:
+        target = replace(target, level=spec.intervals, widths=widths(values, outputs, target, spec.intervals))
+    return replace(fitted, target=target)
 
 
 def _snapshots(spec: Recipe, data: RecipeData, epochs: int) -> list[int]:

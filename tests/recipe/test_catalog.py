@@ -128,7 +128,9 @@ def test_the_default_preset_holds_the_defaults_of_the_contract():
     assert values["seed"] == 0
     assert values["tune"] is None
     assert values["data"]["features"] == "all"
-    assert values["data"]["split"] == {"validation": 0.15, "test": 0.2}
+    assert values["data"]["split"] == {"validation": 0.15, "test": 0.2, "group": None, "time": None}
+    assert values["decision"] == {"threshold": 0.5, "metric": "f1", "cost": None}
+    assert (values["intervals"], values["baselines"], values["report"]) == (None, "auto", "full")
     assert values["data"]["sample_weight"] is None
     assert values["data"]["test_path"] is None
     assert values["model"] == {
@@ -181,7 +183,7 @@ def test_a_part_that_is_only_named_changes_nothing_by_itself():
 def test_no_config_is_forgotten():
     """Whoever adds a file of values also adds a test of them."""
     files = {str(path.relative_to(catalog.root("configs"))) for path in catalog.root("configs").rglob("*.yaml")}
-    top = {"activations", "datasets", "features", "keras_names", "optimizers", "options"}
+    top = {"activations", "datasets", "features", "keras_names", "optimizers", "options", "search"}
     folders = {f"tables/{task}" for task in TASKS} | {"presets/slides", "presets/strong", "presets/deep"}
     assert files == {f"{name}.yaml" for name in top | folders}
 

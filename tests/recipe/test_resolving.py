@@ -109,6 +109,10 @@ train:
   device: auto
   precision: float32
 metrics: auto
+decision: {threshold: 0.5, metric: f1, cost: null}
+intervals: null
+baselines: auto
+report: full
 tune: null
 extends: null
 """
@@ -507,7 +511,17 @@ def test_an_unknown_key_at_the_top_is_placed_too(refused):
         ("metrics: [rmse]", "rmse", "accuracy, auc"),
         ("model: {output: linear}", "linear", "auto"),
         ("model: {ensemble: 65}", "65", "64"),
-        ("tune: {epochs: [1, 2]}", "not available", "null"),
+        ("tune: {epochs: [1, 2]}", "epochs", "trials, seconds, metric"),
+        ("tune: {sampler: tpf}", "tpf", "random"),
+        ("tune: {metric: rmse}", "rmse", "auc"),
+        ("tune: {space: {model.dropout: {min: 0, max: 0.5, lag: 1}}}", "lag", "min, max, log"),
+        ("tune: {space: {model.dropout: {min: 0.5, max: 0.1}}}", "not below", "below 0.1"),
+        ("tune: {space: {data.path: {values: [a]}}}", "data.path", "model and train"),
+        ("decision: {threshold: 1.5}", "1.5", "less than 1"),
+        ("decision: {metric: cost}", "cost", "false_positive"),
+        ("decision: {cots: 1}", "cots", "threshold, metric, cost"),
+        ("intervals: 1.5", "1.5", "less than 1"),
+        ("baselines: some", "some", "none"),
     ],
 )
 def test_a_wrong_value_says_place_found_and_allowed(refused, line, found, allowed):

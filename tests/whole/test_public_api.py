@@ -20,7 +20,7 @@ def test_nothing_else_is_public():
     expected = {"build_mlp", "fit", "predict", "save", "load", "inspect", "run", "load_run", "Run", "UserError"}
     expected |= {"MissingExtra", "find_learning_rate", "RateSearch", "Augmentation", "MLPClassifier", "MLPRegressor"}
     expected |= {"load_recipe", "plot_activations", "plot_decision_regions", "plot_history"}
-    expected |= {"cross_validate", "CrossValidation"}
+    expected |= {"cross_validate", "CrossValidation", "compare", "Comparison", "tune"}
     assert set(mt.__all__) == expected
     assert expected <= set(dir(mt))
 

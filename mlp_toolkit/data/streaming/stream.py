@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from mlp_toolkit.data.columns import encoder, parsing
 from mlp_toolkit.data.columns.kinds import Kinds
 from mlp_toolkit.data.pieces import Piece
 from mlp_toolkit.data.reading import frames, parquet_files, tables
-from mlp_toolkit.data.splitting import PARTS, STREAMED_SHARE, Split, split_of
+from mlp_toolkit.data.splitting import PARTS, STREAMED_SHARE, ByGroup, ByTime, Split, groups_of, split_of
 from mlp_toolkit.data.streaming import csv_to_parquet
 from mlp_toolkit.data.streaming.scan import Scan, as_piece
 from mlp_toolkit.data.targets import Target
@@ -107,6 +107,21 @@ class Stream:
         else:
             yield from self._read(part, self.groups)
 
+    def groups_of_rows(self, part: str) -> np.ndarray | None:
+        """The number of each row's group, where the split says so; of the training rows, of which samples count, none.
+
+        A part with a file of its own has none.
+        """
+        if not isinstance(self.split, ByGroup) or part == "train" or any(group.part == part for group in self.groups):
+            return None
+        import pandas as pd
+
+        columns, named = [self.split.name, *self.recipe.data.targets], []
+        for group in self.groups:
+            for frame, part_of in _frames(self.recipe, self.split, group, columns) if not group.part else ():
+                named.append(frame[self.split.name][part_of == PARTS.index(part)])
+        return groups_of(pd.concat(named))
+
     def encoded_by(self, encoding: encoder.Encoding, note: str) -> Stream:
         """The same rows, encoded in another way, and a note on why."""
         return replace(self, encoding=encoding, notes=(*self.notes, note))
@@ -186,6 +201,8 @@ def _load(recipe: Recipe, place: str, scratch: Path) -> Stream:
     roles.check_header(recipe, place)
     groups, fingerprint = _groups(recipe, scratch)
     split = split_of(recipe, [part for part, _ in roles.part_files(recipe.data)], streamed=True)
+    if isinstance(split, ByTime):
+        split = split.looked_at(_times(recipe, split.name, groups))
     kinds, looked_at = _look(recipe, split, groups)
     used = [name for name, kind in kinds.by_column.items() if kind != "ignore"]
     if not used:
@@ -323,6 +340,19 @@ def _frames(
         for name in data.targets:
             known &= parsing.present(frame[name])
         yield (frame, part_of) if known.all() else (frame[known], part_of[known])
+
+
+def _times(recipe: Recipe, name: str, groups: Sequence[Group]) -> pd.Series[Any]:
+    """The column of times of all rows that are to be split: eight bytes a row."""
+    import pandas as pd
+
+    columns, found = list(dict.fromkeys([name, *recipe.data.targets])), []
+    for group in groups:
+        for frame in tables.read_group(group.file, group.number, columns, PIECE_ROWS) if not group.part else ():
+            known = np.logical_and.reduce([parsing.present(frame[target]) for target in recipe.data.targets])
+            found.append(frame[name][known])
+    every: pd.Series[Any] = pd.concat(found)
+    return every
 
 
 def _look(recipe: Recipe, split: Split, groups: Sequence[Group]) -> tuple[Kinds, int]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from mlp_toolkit.model.backend import keras, tf
 from mlp_toolkit.model.keras_types import Tensor
-from mlp_toolkit.model.layers.registry import are_numbers, are_texts, layer_config, register
+from mlp_toolkit.model.layers.registry import are_numbers, are_texts, is_number, layer_config, register
 
 TASKS = ("regression", "binary", "multilabel", "multiclass")
 
@@ -22,6 +22,9 @@ class Target(keras.layers.Layer):
         classes: The labels in the order of the outputs; for binary the second is the positive one.
         offset: Regression: added after scaling, one value for each output.
         scale: Regression: the factor for each output.
+        thresholds: Binary and multilabel: from which probability on a row has the label; none stands for 0.5.
+        level: How often intervals or sets hold the truth; 0 without any.
+        widths: As `data.targets.Target` has them.
 
     Takes and gives (rows, outputs): float64 values in the target's units, or probabilities, which pass unchanged.
     """
@@ -33,11 +36,16 @@ class Target(keras.layers.Layer):
         classes: Sequence[str | int] = (),
         offset: Sequence[float] = (),
         scale: Sequence[float] = (),
+        *,
+        thresholds: Sequence[float] = (),
+        level: float = 0.0,
+        widths: Sequence[float] = (),
         **kwargs: Any,
     ) -> None:
         super().__init__(trainable=False, **{**kwargs, "dtype": "float32"})
         self.task, self.names, self.classes = task, list(names), list(classes)
         self.offset, self.scale = list(offset), list(scale)
+        self.thresholds, self.level, self.widths = list(thresholds), level, list(widths)
 
     def call(self, inputs: Tensor) -> Any:
         """Gives the outputs in the target's units."""
@@ -53,8 +61,10 @@ class Target(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """What a model file holds of this layer."""
-        own = {"task": self.task, "names": self.names, "classes": self.classes}
-        return layer_config(self, own | {"offset": self.offset, "scale": self.scale})
+        own: dict[str, Any] = {"task": self.task, "names": self.names, "classes": self.classes}
+        added = {"thresholds": self.thresholds, "level": self.level, "widths": self.widths}
+        own |= {"offset": self.offset, "scale": self.scale} | {name: value for name, value in added.items() if value}
+        return layer_config(self, own)
 
     def sound(self) -> bool:
         """Whether the settings are such as we write."""
@@ -65,4 +75,14 @@ class Target(keras.layers.Layer):
         scaled = len(self.offset) == len(self.scale) and len(self.scale) in (0, len(self.names))
         named = are_texts(self.names) and 0 < len(set(self.names)) == len(self.names)
         good = self.task in TASKS and named and are_numbers(self.offset, self.scale) and labels and len(kinds) < 2
-        return good and fits and single and scaled
+        return good and fits and single and scaled and self._judges_soundly()
+
+    def _judges_soundly(self) -> bool:
+        """Whether thresholds and widths are such as we write."""
+        if not are_numbers(self.thresholds, self.widths) or not is_number(self.level):
+            return False
+        yes_or_no = self.task in ("binary", "multilabel")
+        decided = len(self.thresholds) in (0, len(self.names) if yes_or_no else 0)
+        sets = 1 if self.task in ("binary", "multiclass") else len(self.names)
+        wide = len(self.widths) == (sets if self.level else 0) and all(width >= 0 for width in self.widths)
+        return decided and all(0 < limit < 1 for limit in self.thresholds) and wide and 0 <= self.level < 1

@@ -6,13 +6,17 @@ types: what all parts are made of.
 data: `data:`.
 model: `model:`.
 train: `train:`.
+judging: `decision:`.
+tuning: `tune:`.
 recipe: the whole, and what its parts must not say together.
 """
 
 from mlp_toolkit.recipe.spec.data import Data, Images, Shares
+from mlp_toolkit.recipe.spec.judging import Cost, Decision
 from mlp_toolkit.recipe.spec.model import Activation, Layers, Model, Pretrain, WarmStart
 from mlp_toolkit.recipe.spec.recipe import Recipe
 from mlp_toolkit.recipe.spec.train import Augmentation, EarlyStopping, Optimizer, Schedule, Train
+from mlp_toolkit.recipe.spec.tuning import Range, Tune, Values
 from mlp_toolkit.recipe.spec.types import IN_MEMORY, TASKS, Part, Task
 
 __all__ = [
@@ -20,7 +24,9 @@ __all__ = [
     "TASKS",
     "Activation",
     "Augmentation",
+    "Cost",
     "Data",
+    "Decision",
     "EarlyStopping",
     "Images",
     "Layers",
@@ -28,10 +34,13 @@ __all__ = [
     "Optimizer",
     "Part",
     "Pretrain",
+    "Range",
     "Recipe",
     "Schedule",
     "Shares",
     "Task",
     "Train",
+    "Tune",
+    "Values",
     "WarmStart",
 ]

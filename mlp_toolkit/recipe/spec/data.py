@@ -27,16 +27,20 @@ CSV = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 
 
 FOLDS = "folds"
+_TIES = ("group", "time")
 
 
 class Shares(Part):
     """Shares of the rows, or files of their own; of rows in memory a part may have none.
 
-    `validation: folds` lets each member of an ensemble hold out a fold of its own.
+    `validation: folds` lets each member of an ensemble hold out a fold of its own. `group` names a column: no group is
+    in two parts. `time` names one, too: the latest rows are for the test, those before them for validation.
     """
 
     validation: Share | None
     test: Share | None
+    group: Column | None
+    time: Column | None
 
     @property
     def files(self) -> dict[str, str]:
@@ -55,6 +59,8 @@ class Shares(Part):
             raise known_names.refuse(
                 "test rows are held out from all members", at=("test",), allowed="a share of the rows, or a file"
             )
+        if self.group and self.time:
+            raise known_names.refuse("groups and time are not taken together", at=("time",), allowed="null")
         shares = [share for share in (self.validation, self.test) if isinstance(share, float)]
         if sum(shares) >= 1:
             raise known_names.refuse(
@@ -122,7 +128,12 @@ class Data(Part):
         target, features, weight = (values.get(key) for key in ("target", "features", "sample_weight"))
         named = {"target": _as_text(target), "features": _as_text(features), "sample_weight": _as_text(weight)}
         split = values.get("split")
-        return values | named | ({} if isinstance(split, dict) else {"split": _as_text(split)})
+        if isinstance(split, dict):
+            ties = {
+                key: split[key] if split.get(key) is None else _as_text(split[key]) for key in _TIES if key in split
+            }
+            return values | named | {"split": split | ties}
+        return values | named | {"split": _as_text(split)}
 
     @model_validator(mode="after")
     def _one_source(self, info: ValidationInfo) -> Data:
@@ -157,7 +168,9 @@ class Data(Part):
     @property
     def split_columns(self) -> list[str]:
         """The columns that say which part a row is in."""
-        return [self.split] if isinstance(self.split, str) else []
+        if isinstance(self.split, str):
+            return [self.split]
+        return [name for name in (self.split.group, self.split.time) if name]
 
     @property
     def in_folds(self) -> bool:
@@ -171,5 +184,11 @@ class Data(Part):
 
     @property
     def no_features(self) -> list[str]:
-        """The columns that cannot be features: targets, weights, and what says which part a row is in."""
-        return [*self.targets, *([self.sample_weight] if self.sample_weight else []), *self.split_columns]
+        """The columns that are no features: targets, weights, and what says which part a row is in.
+
+        A time is one where `features` names it.
+        """
+        named = [] if isinstance(self.features, str) else [*self.features]
+        time = self.shares.time if self.shares else None
+        of_split = [name for name in self.split_columns if name != time or name not in named]
+        return [*self.targets, *([self.sample_weight] if self.sample_weight else []), *of_split]

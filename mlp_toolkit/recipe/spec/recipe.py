@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import (
     AfterValidator,
-    BeforeValidator,
     Field,
     Tag,
     model_validator,
@@ -15,12 +14,14 @@ from pydantic import (
 from mlp_toolkit.errors import shorten
 from mlp_toolkit.recipe import catalog, known_names
 from mlp_toolkit.recipe.spec.data import Data
+from mlp_toolkit.recipe.spec.judging import Decision
 from mlp_toolkit.recipe.spec.model import Model
 from mlp_toolkit.recipe.spec.train import Train
+from mlp_toolkit.recipe.spec.tuning import Tune
 from mlp_toolkit.recipe.spec.types import (
+    Fraction,
     Part,
     Task,
-    not_yet,
     one_of,
 )
 
@@ -43,7 +44,28 @@ class Recipe(Part):
         Annotated[Literal["auto"], Tag("text")] | Annotated[Annotated[list[str], Field(min_length=1)], Tag("list")],
         one_of("auto, or a list of metrics"),
     ]
-    tune: Annotated[Any, BeforeValidator(not_yet)]
+    decision: Decision
+    intervals: Fraction | None
+    baselines: Literal["auto", "none"]
+    report: Literal["full", "brief"]
+    tune: Tune | None
+
+    @model_validator(mode="after")
+    def _decisions_fit_the_task(self) -> Recipe:
+        if self.task not in ("binary", "multilabel") and self.decision.threshold != 0.5:
+            raise known_names.refuse(
+                f"for binary and multilabel; {self.task} has no threshold", at=("decision", "threshold"), allowed="0.5"
+            )
+        if self.intervals is None:
+            return self
+        added = {f"{name}{end}" for name in self.data.targets for end in ("_lower", "_upper")} | {"set"}
+        if both := sorted(added.intersection(self.data.targets)):
+            raise known_names.refuse(
+                f"the column {both[0]!r} of predictions would be a target and an interval",
+                at=("intervals",),
+                remedy=f"Give the target {both[0]!r} another name in the data.",
+            )
+        return self
 
     @model_validator(mode="after")
     def _stages_fit_the_epochs(self) -> Recipe:
@@ -145,4 +167,10 @@ class Recipe(Part):
                     at=("metrics",),
                     allowed=["auto", *allowed],
                 )
+        if self.tune and self.tune.metric not in ("auto", *allowed):
+            raise known_names.refuse(
+                f"{shorten(self.tune.metric)!r} is not a metric of {self.task}",
+                at=("tune", "metric"),
+                allowed=["auto", *allowed],
+            )
         return self

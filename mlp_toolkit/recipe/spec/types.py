@@ -20,13 +20,6 @@ IN_MEMORY = "in memory"  # the context in which recipes of rows that no file hol
 TASKS: tuple[Task, ...] = ("regression", "binary", "multilabel", "multiclass")
 
 
-def not_yet(value: Any) -> Any:
-    """Refuses all but null."""
-    if value is not None:
-        raise known_names.refuse("this option is not available in this version", allowed="null")
-    return value
-
-
 def named(value: Any) -> Any:
     """`optimizer: nadam` is short for `optimizer: {name: nadam}`; activations likewise."""
     return {"name": value} if isinstance(value, str) else value

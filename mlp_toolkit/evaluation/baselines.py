@@ -1,0 +1,161 @@
+"""Simple models beside the network, on the same rows, in seconds: is it worth its trouble?
+
+What is always said, a linear model, and boosted trees (scikit-learn's, at their defaults), on the encoded columns.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from mlp_toolkit.data.columns.encoder import encode
+from mlp_toolkit.data.pieces import RecipeData
+from mlp_toolkit.data.targets import Target
+from mlp_toolkit.errors import number
+from mlp_toolkit.evaluation import metrics
+from mlp_toolkit.evaluation.doubt import LEVEL, drawn_scores
+
+Outputs = Callable[[np.ndarray], np.ndarray]
+
+# What is learnt from is cut to so many rows, and encoded values, so that all take seconds.
+MOST_ROWS, MOST_VALUES, MOST_VALUES_OF_TREES = 20_000, 10_000_000, 20_000_000
+MOST_TREES, LEAST_ROUNDS = 600, 20
+ALPHAS = np.logspace(-2, 4, 7)
+MOST_COLUMNS_TO_CHOOSE = 300  # the penalty is chosen; of wider tables it is 1
+LEADING = {"regression": "rmse", "binary": "auc", "multilabel": "macro_auc", "multiclass": "accuracy"}
+LOWER_IS_BETTER = ("rmse", "mae", "log_loss", "brier", "hamming_loss")
+DO = {
+    "dummy": "to say the same of every row does",
+    "linear": "a linear model does",
+    "boosted_trees": "boosted trees do",
+}
+
+
+def baselines_of(
+    data: RecipeData, values: np.ndarray, outputs: np.ndarray, names: list[str], seed: int
+) -> tuple[dict[str, dict[str, float]], list[str]]:
+    """The test scores of each baseline, and a sentence where one does as well as the network.
+
+    Args:
+        data: The recipe's rows.
+        values: (rows, outputs) true values of the test rows.
+        outputs: (rows, outputs) the network's predictions of them.
+        names: The scores wanted.
+        seed: Of the rows that are learnt from, where there are many.
+    """
+    target = replace(data.target, thresholds=())
+    x, y, weights = _learnt(data, seed)
+    tests = [encode(piece.frame, data.encoding) for piece in data.pieces("test")]
+    found, said = {}, {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of steps that a linear model would still take, and classes of few rows
+        for name, fit in (("dummy", _dummy), ("linear", _linear), ("boosted_trees", _boosted_trees)):
+            told = fit(x, y, weights, target)
+            said[name] = np.concatenate([told(part) for part in tests]).astype(np.float64)
+            found[name] = metrics.score(values, said[name], target, names)
+    return found, _sentences(values, outputs, said, data.target)
+
+
+def _learnt(data: RecipeData, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """Encoded training rows, what they are to teach, (rows, outputs), and their weights; of many rows some."""
+    most = min(MOST_ROWS, max(200, MOST_VALUES // max(1, data.encoding.width)))
+    random, share = np.random.default_rng(seed), most / max(1, data.counts["train"])
+    parts = []
+    for piece in data.pieces("train"):
+        rows = np.arange(len(piece.values))
+        rows = rows if share >= 1 else rows[random.random(len(rows)) < share]
+        weights = piece.weights[rows] if piece.weights is not None else np.ones(len(rows))
+        parts.append((encode(piece.frame.iloc[rows], data.encoding), piece.values[rows], weights))
+    x, y, weights = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    return x, y, weights if (weights != 1).any() and weights.sum() > 0 else None
+
+
+def _dummy(x: np.ndarray, y: np.ndarray, weights: np.ndarray | None, target: Target) -> Outputs:
+    """The mean, or the share of each class."""
+    if target.task == "multiclass":
+        y = y.astype(int) == np.arange(len(target.classes))
+    mean = np.average(y.astype(np.float64), axis=0, weights=weights)
+    return lambda rows: np.repeat(mean[None], len(rows), axis=0)
+
+
+def _linear(x: np.ndarray, y: np.ndarray, weights: np.ndarray | None, target: Target) -> Outputs:
+    """Ridge or logistic regression."""
+    from sklearn.linear_model import LogisticRegression, Ridge, RidgeCV
+
+    if target.task == "regression":
+        center, scale = y.mean(axis=0), np.maximum(y.std(axis=0), 1e-300)
+        model = RidgeCV(ALPHAS) if x.shape[1] <= MOST_COLUMNS_TO_CHOOSE else Ridge(1.0)
+        model.fit(x, (y - center) / scale, sample_weight=weights)
+        return lambda rows: model.predict(rows).reshape(len(rows), -1) * scale + center
+    return _classes(lambda: LogisticRegression(max_iter=200), x, y, weights, target)
+
+
+def _boosted_trees(x: np.ndarray, y: np.ndarray, weights: np.ndarray | None, target: Target) -> Outputs:
+    """Gradient boosting by histograms; each of several targets or labels has trees of its own."""
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+
+    of_round = target.n_outputs if target.n_outputs > 2 or target.task != "multiclass" else 1
+    most = max(200, MOST_VALUES_OF_TREES // (x.shape[1] * of_round))
+    x, y, weights = x[:most], y[:most], weights[:most] if weights is not None else None
+    rounds = min(100, max(LEAST_ROUNDS, MOST_TREES // of_round))
+    settings: dict[str, Any] = {"max_iter": rounds, "learning_rate": 0.1 if rounds == 100 else 0.3, "random_state": 0}
+    if target.task != "regression":
+        return _classes(lambda: HistGradientBoostingClassifier(**settings), x, y, weights, target)
+    models = [HistGradientBoostingRegressor(**settings).fit(x, own, sample_weight=weights) for own in y.T]
+    return lambda rows: np.stack([model.predict(rows) for model in models], axis=1)
+
+
+def _classes(
+    make: Callable[[], Any], x: np.ndarray, y: np.ndarray, weights: np.ndarray | None, target: Target
+) -> Outputs:
+    """Probabilities of a scikit-learn classifier, (rows, outputs); a label that no row has, or each, has its share."""
+    models = []
+    for own in y.astype(int).T:
+        varied = len(np.unique(own)) > 1
+        models.append(make().fit(x, own, sample_weight=weights) if varied else float(own[0]))
+
+    def told(rows: np.ndarray) -> np.ndarray:
+        if target.task == "multiclass":
+            p = np.zeros((len(rows), len(target.classes)))
+            if isinstance(models[0], float):
+                p[:, int(models[0])] = 1
+            else:
+                p[:, models[0].classes_] = models[0].predict_proba(rows)
+            return p
+        columns = [
+            np.full(len(rows), model) if isinstance(model, float) else model.predict_proba(rows)[:, 1]
+            for model in models
+        ]
+        return np.stack(columns, axis=1)
+
+    return told
+
+
+def _sentences(values: np.ndarray, outputs: np.ndarray, said: dict[str, np.ndarray], target: Target) -> list[str]:
+    """Says which baseline does as well as the network, or better; nothing where it wins."""
+    leading = LEADING[target.task]
+    drawn = drawn_scores(values, outputs, target)
+    if leading not in drawn or not np.isfinite(drawn[leading]).any():
+        leading = "rmse" if target.task == "regression" else "log_loss" if "log_loss" in drawn else "micro_f1"
+    names = [leading]
+    own = metrics.score(values, outputs, target, names).get(leading)
+    best: tuple[float, str, float, float, float] | None = None
+    for name, theirs in said.items():
+        score = metrics.score(values, theirs, target, names).get(leading)
+        if own is None or score is None:
+            continue
+        sign = -1 if leading in LOWER_IS_BETTER else 1
+        apart = drawn_scores(values, theirs, target)[leading] - drawn[leading]
+        low, high = np.nanquantile(sign * apart, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+        if sign * (score - own) >= 0 and (best is None or sign * (score - own) > best[0]):
+            best = sign * (score - own), name, score, float(low), float(high)
+    if best is None or own is None:
+        return []
+    _, name, score, low, _ = best
+    how = "better than" if low > 0 else "as well as"
+    told = f"{leading} {number(score)} against {number(own)} of the test rows"
+    return [f"{DO[name]} {how} the network: {told}. Try preset: strong, or mlp-toolkit tune"]

@@ -1,0 +1,158 @@
+"""Optuna's study: its journal in the run directory, and what lets a search go on after a kill as if there were none."""
+
+from __future__ import annotations
+
+import importlib
+import itertools
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from mlp_toolkit.errors import MissingExtra
+from mlp_toolkit.recipe.spec import Range, Tune, Values
+from mlp_toolkit.runs.directory import JOURNAL
+
+if TYPE_CHECKING:
+    import optuna
+
+NAME = "tune"
+RANDOM_TRIALS = 10  # before the sampler looks at those that were
+
+
+def load_optuna() -> Any:
+    """Optuna, silent.
+
+    Raises:
+        MissingExtra: It is not installed.
+    """
+    try:
+        optuna = importlib.import_module("optuna")
+    except ImportError:
+        raise MissingExtra("tune", "a search for hyperparameters") from None
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    return optuna
+
+
+def open_study(directory: Path, tune: Tune, epochs: int) -> optuna.Study:
+    """The study of a run directory, new or gone on with; the lower a value the better."""
+    package = load_optuna()
+    journal = package.storages.journal.JournalFileBackend(str(directory / JOURNAL))
+    study: optuna.Study = package.create_study(
+        storage=package.storages.JournalStorage(journal),
+        study_name=NAME,
+        direction="minimize",
+        load_if_exists=True,
+        pruner=_pruner(package, tune, epochs),
+    )
+    return study
+
+
+def _pruner(optuna: Any, tune: Tune, epochs: int) -> Any:
+    """What ends a trial that is worse than others were after as many epochs."""
+    if tune.pruner == "none":
+        return optuna.pruners.NopPruner()
+    if tune.pruner == "median":
+        return optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=max(1, epochs // 10))
+    return optuna.pruners.HyperbandPruner(min_resource=max(1, epochs // 9), max_resource=epochs, reduction_factor=3)
+
+
+def distributions(space: Mapping[str, Range | Values]) -> dict[str, Any]:
+    """Optuna's distributions by key; values of any type are named by their place in the list."""
+    of = importlib.import_module("optuna.distributions")
+    found: dict[str, Any] = {}
+    for key, choices in space.items():
+        if isinstance(choices, Values):
+            found[key] = of.CategoricalDistribution(tuple(range(len(choices.values))))
+        elif all(isinstance(end, int) for end in (choices.min, choices.max, choices.step or 1)):
+            found[key] = of.IntDistribution(choices.min, choices.max, log=choices.log, step=int(choices.step or 1))
+        else:
+            step = None if choices.step is None else float(choices.step)
+            found[key] = of.FloatDistribution(float(choices.min), float(choices.max), log=choices.log, step=step)
+    return found
+
+
+def overrides_of(params: Mapping[str, Any], space: Mapping[str, Range | Values]) -> dict[str, Any]:
+    """What Optuna has chosen, as values of the recipe."""
+    found = {}
+    for key, choices in space.items():
+        value = params[key]
+        found[key] = choices.values[value] if isinstance(choices, Values) else value
+    return found
+
+
+def try_first(study: optuna.Study, space: Mapping[str, Range | Values], own: Mapping[str, Any]) -> None:
+    """Makes the recipe's own values the first trial, if the space holds them: what is found is no worse than they are.
+
+    Args:
+        study: Nothing happens once it has trials.
+        space: The choices by key.
+        own: What the recipe has for each key.
+    """
+    if study.get_trials(deepcopy=False):
+        return
+    found: dict[str, Any] = {}
+    for key, choices in space.items():
+        value = own[key]
+        if isinstance(choices, Values):
+            if value not in choices.values:
+                return
+            found[key] = choices.values.index(value)
+        elif not isinstance(value, int | float) or not choices.min <= value <= choices.max:
+            return
+        else:
+            found[key] = value
+    study.enqueue_trial(found)
+
+
+def next_trial(study: optuna.Study, tune: Tune, space: Mapping[str, Range | Values], seed: int) -> optuna.Trial | None:
+    """The trial to carry out: the one in whose midst a process was killed, or a new one; None once a grid is through.
+
+    What is chosen depends on the seed and the trials that ended, so that it is the same whether there was a kill.
+    """
+    package = load_optuna()
+    wanted = distributions(space)
+    running = study.get_trials(deepcopy=False, states=(package.trial.TrialState.RUNNING,))
+    for left in running:
+        if {*left.params} == {*wanted}:
+            return cast("optuna.Trial", package.trial.Trial(study, left._trial_id))  # the same one goes on
+        study.tell(left.number, state=package.trial.TrialState.FAIL)
+    done = len(finished(study))
+    study.sampler = _sampler(package, tune, [seed, done])
+    if tune.sampler == "grid":
+        grid = _grid(space)
+        if done >= len(grid):
+            return None
+        if not study.get_trials(deepcopy=False, states=(package.trial.TrialState.WAITING,)):
+            study.enqueue_trial(grid[done])
+    return study.ask(wanted)
+
+
+def _sampler(optuna: Any, tune: Tune, seed: list[int]) -> Any:
+    number = int(np.random.SeedSequence(seed).generate_state(1)[0])
+    if tune.sampler == "tpe":
+        return optuna.samplers.TPESampler(seed=number, n_startup_trials=RANDOM_TRIALS, multivariate=True)
+    return optuna.samplers.RandomSampler(seed=number)
+
+
+def _grid(space: Mapping[str, Range | Values]) -> list[dict[str, Any]]:
+    """All trials of a grid, the last key changing first."""
+    every: list[list[Any]] = []
+    for choices in space.values():
+        if isinstance(choices, Values):
+            every.append(list(range(len(choices.values))))
+            continue
+        assert choices.step is not None
+        steps = math.floor((choices.max - choices.min) / choices.step + 1e-9)
+        low, step = choices.min, choices.step
+        every.append([low + place * step for place in range(steps + 1)])
+    return [dict(zip(space, values, strict=True)) for values in itertools.product(*every)]
+
+
+def finished(study: optuna.Study) -> list[Any]:
+    """Trials that ended, of themselves or pruned, in their order."""
+    state = load_optuna().trial.TrialState
+    trials: list[Any] = study.get_trials(deepcopy=False, states=(state.COMPLETE, state.PRUNED))
+    return trials

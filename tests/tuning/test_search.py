@@ -1,0 +1,168 @@
+"""A search: what it finds, what it refuses, and that a kill changes nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import mlp_toolkit as mt
+from mlp_toolkit.data.targets import Target
+from mlp_toolkit.errors import MissingExtra, UserError
+from mlp_toolkit.tuning import luck, study
+
+SPACE = {
+    "train.optimizer.learning_rate": {"min": 1e-4, "max": 1e-1, "log": True},
+    "model.activation": {"values": ["relu", "tanh"]},
+}
+
+
+def recipe(**tune: Any) -> dict[str, Any]:
+    return {
+        "task": "regression",
+        "name": "curve",
+        "data": {"target": "y", "split": {"validation": 0.3, "test": 0.2}},
+        "model": {"hidden": [8]},
+        "train": {"epochs": 6, "batch_size": 16, "early_stopping": None},
+        "baselines": "none",
+        "tune": {"trials": 6, "sampler": "random", "space": SPACE, **tune},
+    }
+
+
+@pytest.fixture(scope="module")
+def rows() -> pd.DataFrame:
+    random = np.random.default_rng(0)
+    x = random.uniform(-1, 1, (160, 3))
+    return pd.DataFrame(x, columns=["a", "b", "c"]).assign(y=np.sin(3 * x[:, 0]) + x[:, 1])
+
+
+@pytest.fixture(scope="module")
+def searched(rows: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    return mt.tune(recipe(), data=rows, out=tmp_path_factory.mktemp("found") / "run", verbose=0)
+
+
+def test_the_best_trial_is_trained_again_and_tested(searched: Any, tmp_path: Path) -> None:
+    tried = pd.read_csv(searched.directory / "trials.csv")
+    found = searched.metrics["search"]
+    assert len(tried) == 6
+    complete = tried[tried["state"] == "complete"]
+    assert found["best_trial"] == complete["trial"][complete["rmse"].idxmin()]
+    assert searched.metrics["validation"]["rmse"] == pytest.approx(found["best"])
+    resolved = mt.load_recipe(searched.directory / "recipe.yaml")
+    assert resolved.values["tune"] is None
+    assert resolved.spec.train.optimizer.learning_rate == found["values"]["train.optimizer.learning_rate"]
+    again = mt.run(searched.directory / "recipe.yaml", out=tmp_path / "again", verbose=0)
+    assert again.metrics["test"] == searched.metrics["test"]
+    assert {"search_history.png", "best.yaml"} <= {file.name for file in searched.directory.iterdir()}
+    assert "Search" in searched.report_path.read_text()
+
+
+def test_the_recipe_itself_is_tried_first(searched: Any) -> None:
+    first = pd.read_csv(searched.directory / "trials.csv").iloc[0]
+    assert (first["train.optimizer.learning_rate"], first["model.activation"]) == (0.001, "relu")
+
+
+def test_a_kill_loses_no_trial_and_changes_nothing(searched: Any, rows: pd.DataFrame, tmp_path: Path) -> None:
+    rows.to_parquet(tmp_path / "rows.parquet")
+    code = (
+        "import sys, json, mlp_toolkit as mt\n"
+        "mt.tune(json.loads(sys.argv[1]), data=sys.argv[2], out=sys.argv[3], resume=sys.argv[4] == '1', verbose=0)\n"
+    )
+    out = tmp_path / "run"
+    command = [sys.executable, "-c", code, json.dumps(recipe()), str(tmp_path / "rows.parquet"), str(out)]
+    process = subprocess.Popen([*command, "0"])
+    deadline = time.monotonic() + 120
+    while not (out / "trials.csv").exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.005)
+    time.sleep(0.2)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not (out / "metrics.json").exists(), "killed too late to test anything"
+    with (out / "trials.journal").open("ab") as journal:
+        journal.write(b'{"op_code": 4, "half')  # as a process leaves it that dies in a write
+    subprocess.run([*command, "1"], check=True)
+    names = [*SPACE, "rmse", "epochs", "state"]
+    one, other = (pd.read_csv(folder / "trials.csv")[names] for folder in (searched.directory, out))
+    pd.testing.assert_frame_equal(one, other, rtol=1e-6)
+    assert mt.load_run(out).metrics["test"] == pytest.approx(searched.metrics["test"])
+
+
+def test_members_with_folds_are_searched_over(rows: pd.DataFrame, tmp_path: Path) -> None:
+    space = {"train.optimizer.learning_rate": {"min": 0.05, "max": 0.3, "log": True}, "model.ensemble": {"values": [2]}}
+    strong = {"task": "regression", "preset": "strong", "data": {"target": "y"}, "baselines": "none"}
+    overrides = {"train.epochs": 3, "model.hidden": [8], "model.ensemble": 2, "tune.trials": 2, "tune.space": space}
+    found = mt.tune(strong, overrides, data=rows, out=tmp_path / "run", verbose=0)
+    assert found.metrics["search"]["best"] == pytest.approx(found.metrics["validation"]["rmse"])
+
+
+def test_a_grid_is_gone_through_once(rows: pd.DataFrame, tmp_path: Path) -> None:
+    space = {"model.dropout": {"min": 0.0, "max": 0.2, "step": 0.2}, "model.hidden": {"values": [[4], [8]]}}
+    found = mt.tune(
+        recipe(sampler="grid", pruner="none", trials=20, space=space), data=rows, out=tmp_path / "run", verbose=0
+    )
+    tried = pd.read_csv(found.directory / "trials.csv")
+    assert sorted(zip(tried["model.dropout"], tried["model.hidden"], strict=True)) == [
+        (0.0, "[4]"),
+        (0.0, "[8]"),
+        (0.2, "[4]"),
+        (0.2, "[8]"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("space", "said"),
+    [
+        ({"model.dropuot": {"min": 0.0, "max": 0.5}}, "unknown key"),
+        ({"model.dropout": {"min": 0.0, "max": 1.5}}, "model.dropout has a wrong value"),
+        ({"model.activation": {"values": ["relu", "rleu"]}}, "rleu"),
+        ({"train.device": {"values": ["cpu"]}}, "does not change"),
+    ],
+)
+def test_a_space_that_no_recipe_may_have_is_refused(
+    space: dict[str, Any], said: str, rows: pd.DataFrame, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match=said) as caught:
+        mt.tune(recipe(space=space), data=rows, out=tmp_path / "run", verbose=0)
+    assert f"tune.space.{next(iter(space))}" in str(caught.value)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_that_is_taken_is_refused(searched: Any, rows: pd.DataFrame, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="holds a search or a run already"):
+        mt.tune(recipe(), data=rows, out=searched.directory, verbose=0)
+    with pytest.raises(UserError, match="no search to go on with"):
+        mt.tune(recipe(), data=rows, out=tmp_path / "none", resume=True, verbose=0)
+    assert mt.tune(recipe(), data=rows, out=searched.directory, resume=True, verbose=0).metrics == searched.metrics
+
+
+def test_without_optuna_it_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    with pytest.raises(MissingExtra, match=r"mlp-toolkit\[tune\]"):
+        study.load_optuna()
+
+
+def test_the_best_of_many_equal_trials_was_lucky() -> None:
+    """Forty trials that know nothing: the best of them has an AUC above one half, and no more is expected of it."""
+    random = np.random.default_rng(0)
+    true = random.integers(0, 2, (150, 1)).astype(float)
+    outputs = [random.random((150, 1)) for _ in range(40)]
+    target = Target("binary", ("y",), ("n", "y"))
+    from sklearn.metrics import roc_auc_score
+
+    best = max(roc_auc_score(true, own) for own in outputs)
+    found = luck.luck_of(true, outputs, target, "auc", best)
+    assert found is not None
+    assert best > 0.58
+    assert found.expected == pytest.approx(0.5, abs=0.05)
+    sure = luck.luck_of(true, [true * 0.5 + 0.2 * random.random((150, 1))], target, "auc", 1.0)
+    assert sure is not None
+    assert sure.expected == pytest.approx(1.0)
