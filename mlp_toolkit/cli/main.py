@@ -70,6 +70,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "cross-validate": recipe_commands.cross_validate,
     "tune": recipe_commands.tune,
     "compare": model_commands.compare,
+    "explain": model_commands.explain,
     "inspect": model_commands.inspect,
     "lr-find": picture_commands.lr_find,
     "report": model_commands.report,

@@ -1,4 +1,4 @@
-"""Commands about what a run left: `evaluate`, `predict`, `compare`, `inspect`, `report`."""
+"""Commands about what a run left: `evaluate`, `predict`, `compare`, `explain`, `inspect`, `report`."""
 
 from __future__ import annotations
 
@@ -72,6 +72,21 @@ def compare(runs: Annotated[list[Path], typer.Argument(metavar="RUN RUN...", hel
     from mlp_toolkit.runs.comparing import compare as compared
 
     print(compared(runs))
+
+
+def explain(
+    run_path: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")],
+    data: Annotated[Path | None, typer.Argument(metavar="DATA", help="Labelled rows; default the test rows.")] = None,
+) -> None:
+    """Says what a model looks at and where it fails; its report shows it, too."""
+    from mlp_toolkit.runs.finished import load_run
+
+    run = load_run(run_path)
+    told = run.explain(None if data is None else data)
+    told.write(run_path)
+    run.report()
+    print(told)
+    print(run.report_path)
 
 
 def inspect(file: Annotated[Path, typer.Argument(metavar="FILE", help="A model file or a run directory.")]) -> None:

@@ -9,6 +9,7 @@ calibration: how probabilities are put right, fitted to the validation rows.
 decision: from which probability on a row has a label.
 conformal: intervals and sets that hold the truth as often as asked.
 baselines: simple models beside the network.
+explain: importance, dependence, contributions, slices.
 drawing: what pictures share.
 report: a run directory becomes one page.
 """

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlp_toolkit.errors import UserError
+from mlp_toolkit.errors import UserError, shorten
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,6 +46,32 @@ def _score_of_folds(axes: Axes, history: Mapping[str, Any] | pd.DataFrame, epoch
     other.plot(epochs[seen], score[seen], color=ORANGE, marker=".", ms=3)
     other.set_ylabel(f"{name.removeprefix('val_')} of the rows held out", color=ORANGE)
     other.spines[["top", "left"]].set_visible(False)
+
+
+def importances(axes: Axes, found: Sequence[Mapping[str, Any]], score: str, most: int = 15) -> None:
+    """Draws how much worse a score becomes without each column, with intervals; the most important on top."""
+    shown = list(found)[:most][::-1]
+    middle = [line["importance"] for line in shown]
+    half = [line["high"] - line["importance"] for line in shown]
+    axes.barh([shorten(str(line["column"]), 30) for line in shown], middle, xerr=half, color=BLUE, ecolor=GREY)
+    axes.set(xlabel=f"{score} is worse by so much when the column is shuffled")
+
+
+def dependences(axes: Axes, grid: Sequence[Any], mean: np.ndarray, names: Sequence[str], column: str) -> None:
+    """Draws how the mean prediction of each output changes with a column, numbers as a line and words as bars."""
+    numeric = all(isinstance(value, int | float) and not isinstance(value, bool) for value in grid)
+    for place, own in enumerate(np.asarray(mean, float).T[: len(CLASSES)]):
+        label = names[place] if place < len(names) else None
+        if numeric:
+            axes.plot(grid, own, color=CLASSES[place], label=label)
+        else:
+            at = np.arange(len(grid)) + 0.8 * place / max(1, len(names)) - 0.4
+            axes.bar(at, own, 0.8 / max(1, len(names)), align="edge", color=CLASSES[place], label=label)
+    if not numeric:
+        axes.set_xticks(range(len(grid)), [shorten(str(value), 14) for value in grid], rotation=45, ha="right")
+    axes.set(xlabel=column, ylabel="mean prediction")
+    if len(names) > 1:
+        axes.legend(frameon=False, fontsize=8)
 
 
 def learning(axes: Axes, losses: Mapping[str, Any] | pd.DataFrame, best: int | None = None) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mlp_toolkit.errors import UserError, number, shorten
-from mlp_toolkit.evaluation.drawing import BLUE, GREY, learning
+from mlp_toolkit.evaluation.drawing import BLUE, GREY, dependences, importances, learning
 from mlp_toolkit.files import atomic
 
 if TYPE_CHECKING:
@@ -75,6 +75,7 @@ def write_report(directory: Path, record: Mapping[str, Any]) -> Path:
         *(["<h2>Augmentation</h2>" + _embedded(sheet.read_bytes(), "png")] if sheet.is_file() else []),
         *(["<h2>Search</h2>" + _search(directory, record["search"])] if "search" in record else []),
         "<h2>Test rows</h2>" + _test_rows(record, predictions),
+        *_explained(directory, record),
         "<h2>What was inferred and done</h2><ul>" + "".join(f"<li>{html.escape(n)}</li>" for n in notes) + "</ul>",
         "<h2>Recipe and environment</h2>",
         _folded("Recipe, every value", f"<pre>{html.escape(recipe)}</pre>"),
@@ -90,6 +91,32 @@ def write_report(directory: Path, record: Mapping[str, Any]) -> Path:
     with atomic(path) as temporary:
         temporary.write_text(page, "utf-8")
     return path
+
+
+def _explained(directory: Path, record: Mapping[str, Any]) -> list[str]:
+    """What the model looks at, and where it fails, where that was worked out."""
+    file = directory / "explanation.json"
+    if not file.is_file():
+        return []
+    told = json.loads(file.read_text("utf-8"))
+    found, score = told["importance"], told["score"]
+    height = 1.2 + 0.28 * min(15, len(found))
+    names = [*record.get("by_target", record.get("by_label", record.get("by_class", {})))]
+    names = names if record["task"] in ("multiclass", "multilabel") or "by_target" in record else [""]
+    pictures = [_picture(lambda axes: importances(axes, found, score), (USUAL_SIZE[0], height))]
+    for own in told["dependence"]:
+        shown = {"grid": own["grid"], "mean": own["mean"], "names": names, "column": own["column"]}
+        pictures.append(_picture(partial(dependences, **shown)))
+    worse = [
+        f"<tr><td>{html.escape(line['slice'])}</td><td>{line['rows']:,}</td><td>{number(line['times'])}</td></tr>"
+        for line in told["slices"][:MOST_SHOWN]
+    ]
+    fails = "<p>No value of a column is predicted worse than the others by more than chance.</p>"
+    if worse:
+        fails = "<p>Rows that are predicted worse than the others, by more than chance:</p>"
+        fails += _table("<th>rows</th><th>times the loss of others</th>", worse)
+    rows = f"<p>By {told['rows']:,} rows that it has not learnt.</p>"
+    return ["<h2>What it looks at</h2>" + rows + "".join(pictures), "<h2>Where it fails</h2>" + fails]
 
 
 def _search(directory: Path, found: Mapping[str, Any]) -> str:

@@ -49,6 +49,7 @@ FILES = (
     "out_of_fold.parquet",
     "metrics.json",
     "report.html",
+    "explanation.json",
     "trials.csv",
     JOURNAL,
     "best.yaml",

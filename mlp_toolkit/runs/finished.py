@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
+    from mlp_toolkit.runs.explaining import Explanation
+
 log = logging.getLogger("mlp_toolkit")
 
 
@@ -122,6 +124,46 @@ class Run:
         frame = prediction.raw_rows(self.model, rows, "evaluate")
         wanted = {*prediction.encoding_of(self.model).columns, *prediction.target_of(self.model).names}
         return evaluate_rows(self.model, pd.DataFrame(frames.columns_of(frame, wanted)))
+
+    def explain(self, rows: Any = None) -> Explanation:
+        """What the model looks at, and where it fails: shuffled columns, dependence, slices.
+
+        Args:
+            rows: Labelled raw rows that it has not learnt, as `evaluate` takes them; None takes the run's test rows,
+                for which its data are read anew.
+
+        Raises:
+            UserError: The data have changed, a column is missing, or the model takes images.
+        """
+        from mlp_toolkit.runs import explaining
+
+        found = explaining.test_rows(self.directory) if rows is None else explaining.labelled_rows(self.model, rows)
+        told = explaining.explained(self.model, *found)
+        assert told is not None
+        return told
+
+    def contributions(self, row: Any, label: Any = None) -> pd.DataFrame:
+        """What each column adds to the prediction of one row (Shapley values, beside 50 of the test rows).
+
+        Args:
+            row: As `predict` takes it.
+            label: The target, label or class that is told of; None takes the first, of several classes the likeliest.
+
+        Returns:
+            A row for each column, the largest first: `column`, `value`, `contribution`, `error` (its standard error; 0
+            where it is exact, up to 8 columns).
+
+        Raises:
+            UserError: It is not one row, there is no such label, or the data of the run have changed.
+        """
+        from mlp_toolkit.runs import explaining
+
+        background, _ = explaining.test_rows(self.directory)
+        return explaining.contributions_of(self.model, row, background, label)
+
+    def report(self) -> Path:
+        """(Re)writes the report; in a notebook, `IPython.display.HTML(filename=run.report())` shows it."""
+        return report.write_report(self.directory, self.metrics)
 
     def plot_history(self, *, axes: Axes | None = None) -> Axes:
         """Draws the losses by epoch, and the epoch that was chosen; into `axes`, or a new figure."""

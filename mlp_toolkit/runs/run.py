@@ -17,7 +17,7 @@ from mlp_toolkit.files import writing
 from mlp_toolkit.recipe import resolving
 from mlp_toolkit.recipe.resolving import Resolved
 from mlp_toolkit.recipe.spec import Recipe
-from mlp_toolkit.runs import given_rows, interruption, tracking
+from mlp_toolkit.runs import explaining, given_rows, interruption, tracking
 from mlp_toolkit.runs.checkpoint import Checkpoint
 from mlp_toolkit.runs.contact_sheet import draw_contact_sheet
 from mlp_toolkit.runs.directory import (
@@ -172,6 +172,10 @@ def carry_out(
             saving.save(model, directory / "model.h5")
             write_history(directory, state.history, data.target)
             record = _record(*scored(directory, done, spec, data), spec, data, state)
+            if spec.report == "full" and (
+                told := explaining.explained(model, *explaining.rows_of(data, "test"), brief=True)
+            ):
+                told.write(directory)
             for note in record["notes"][len(state.notes) :]:
                 say(note)
             record |= added or {}

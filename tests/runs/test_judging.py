@@ -162,3 +162,22 @@ def test_runs_are_compared_on_the_rows_that_all_tested(table: pd.DataFrame, tmp_
         mt.compare([good.directory, other.directory])
     with pytest.raises(UserError, match="two runs or more"):
         mt.compare([good.directory])
+
+
+def test_a_run_says_what_it_looks_at_and_where_it_fails(table: pd.DataFrame, tmp_path: Path) -> None:
+    run = ran(table, tmp_path, "regression", "price", train__epochs=40)
+    told = run.explain()
+    assert told.importance["column"][0] == "c"  # the price is 50 times c
+    assert told.rows == run.metrics["rows"]["test"]
+    page = run.report_path.read_text()
+    assert "What it looks at" in page
+    assert "Where it fails" in page
+    given = run.contributions(table.iloc[[5]]).set_index("column")
+    assert given["contribution"].abs().idxmax() == "c"
+    predicted = run.predict(table.iloc[[5]])["price"].iloc[0]
+    assert given["contribution"].sum() == pytest.approx(predicted - 1_000, abs=25)  # 50 rows' mean is about 1,000
+    assert run.explain(table[:200]).rows == 200
+    brief = ran(table, tmp_path / "brief", "regression", "price", report="brief")
+    assert "What it looks at" not in brief.report_path.read_text()
+    with pytest.raises(UserError, match="one row"):
+        run.contributions(table[:2])
