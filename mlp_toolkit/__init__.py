@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mlp_toolkit.model.plots import plot_activations, plot_decision_regions, plot_history
     from mlp_toolkit.model.prediction import predict
     from mlp_toolkit.recipe.resolving import load_recipe as load_recipe
-    from mlp_toolkit.runs.comparing import Comparison, compare
+    from mlp_toolkit.runs.analysis.comparing import Comparison, compare
     from mlp_toolkit.runs.cross_validation import CrossValidation, cross_validate
     from mlp_toolkit.runs.finished import Run, load_run
     from mlp_toolkit.runs.run import run
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 else:
     _HOMES = {
         "Augmentation": "model.layers.augmentation",
-        "Comparison": "runs.comparing",
+        "Comparison": "runs.analysis.comparing",
         "CrossValidation": "runs.cross_validation",
         "MLPClassifier": "estimators.classifier",
         "MLPRegressor": "estimators.regressor",
@@ -44,7 +44,7 @@ else:
         "Run": "runs.finished",
         "UserError": "errors",
         "build_mlp": "model.mlp",
-        "compare": "runs.comparing",
+        "compare": "runs.analysis.comparing",
         "cross_validate": "runs.cross_validation",
         "find_learning_rate": "training.rate_finder",
         "fit": "training.fit",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -82,7 +83,7 @@ def draft(
     known = frame[complete(frame, names)].reset_index(drop=True)
     notes = list(table.notes)
     if task is None:
-        task, why = _infer_task(known, names)
+        task, why = infer_task(known, names)
         notes.append(f"task: {task}, since {why}; say --task for another")
     kinds = infer_kinds(image_files.rooted(frame.drop(columns=names), table.folder, {}))
     notes += kinds.notes
@@ -95,6 +96,15 @@ def draft(
     target = _key(names[0]) if len(names) == 1 else "[" + ", ".join(map(_key, names)) + "]"
     heading = _heading(kinds, [*notes], len(frame))
     return heading + _text(task=task, name=stem, where=where, target=target, kinds=kinds, features=features), notes
+
+
+def drafted(source: str, targets: Sequence[str], task: str | None) -> tuple[resolving.Resolved, list[str]]:
+    """The recipe that `draft` writes, as it is, and what was inferred."""
+    with tempfile.TemporaryDirectory() as folder:
+        text, notes = draft(source, targets, task, Path(folder))
+        file = Path(folder) / "recipe.yaml"
+        file.write_text(text, "utf-8")
+        return resolving.load_recipe(file, {"preset": "slides"}), notes
 
 
 def _features(frame: pd.DataFrame, kinds: Kinds) -> tuple[list[str], list[str]]:
@@ -111,7 +121,8 @@ def _features(frame: pd.DataFrame, kinds: Kinds) -> tuple[list[str], list[str]]:
     return features, [f"{listed}: whole numbers that are codes by their names, so categorical"] if codes else []
 
 
-def _infer_task(frame: pd.DataFrame, names: Sequence[str]) -> tuple[str, str]:
+def infer_task(frame: pd.DataFrame, names: Sequence[str]) -> tuple[str, str]:
+    """The task that targets are for, and why."""
     kinds: list[set[float] | None] = []
     for name in names:
         try:

@@ -71,6 +71,8 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "tune": recipe_commands.tune,
     "compare": model_commands.compare,
     "explain": model_commands.explain,
+    "drift": model_commands.drift,
+    "audit": recipe_commands.audit,
     "inspect": model_commands.inspect,
     "lr-find": picture_commands.lr_find,
     "report": model_commands.report,

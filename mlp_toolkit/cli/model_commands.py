@@ -1,4 +1,4 @@
-"""Commands about what a run left: `evaluate`, `predict`, `compare`, `explain`, `inspect`, `report`."""
+"""Commands about what a run left: `evaluate`, `predict`, `compare`, `explain`, `drift`, `inspect`, `report`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import typer
 
 from mlp_toolkit.cli.options import NoHeader, RunPath, named_columns
 from mlp_toolkit.errors import UserError
+
+MOVED = 3  # the exit code of `drift --fail-above`
 
 if TYPE_CHECKING:
     from mlp_toolkit.data.reading.tables import Table
@@ -69,7 +71,7 @@ def predict(
 
 def compare(runs: Annotated[list[Path], typer.Argument(metavar="RUN RUN...", help="Run directories.")]) -> None:
     """Says how far the test scores of runs lie apart, with intervals, on the rows that all tested."""
-    from mlp_toolkit.runs.comparing import compare as compared
+    from mlp_toolkit.runs.analysis.comparing import compare as compared
 
     print(compared(runs))
 
@@ -87,6 +89,25 @@ def explain(
     run.report()
     print(told)
     print(run.report_path)
+
+
+def drift(
+    run_path: RunPath,
+    data: Annotated[Path, typer.Argument(metavar="DATA")],
+    fail_above: Annotated[
+        float | None, typer.Option(metavar="X", help="Exit with 3 where a column's stability index is above X.")
+    ] = None,
+    no_header: NoHeader = False,
+) -> None:
+    """Says which columns of new rows are not like those that were learnt."""
+    table = _rows_for(data, run_path, no_header)
+    from mlp_toolkit.runs.analysis.drifting import drift_of
+    from mlp_toolkit.runs.finished import open_model
+
+    found = drift_of(open_model(run_path), run_path, table)
+    print(found)
+    if fail_above is not None and found.largest > fail_above:
+        raise typer.Exit(MOVED)
 
 
 def inspect(file: Annotated[Path, typer.Argument(metavar="FILE", help="A model file or a run directory.")]) -> None:

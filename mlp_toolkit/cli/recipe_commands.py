@@ -1,4 +1,4 @@
-"""Commands about recipes: `run`, `cross-validate`, `tune`, `validate`, `show`, `init`, `recipes`."""
+"""Commands about recipes: `run`, `cross-validate`, `tune`, `validate`, `show`, `init`, `audit`, `recipes`."""
 
 from __future__ import annotations
 
@@ -125,6 +125,24 @@ def init(
     for note in notes:
         print(note, file=sys.stderr)
     print(file)
+
+
+def audit(
+    data: Annotated[str, typer.Argument(metavar="DATA", help="A data file, or a bundled data set.")],
+    target: Annotated[
+        list[str] | None, typer.Option(metavar="COLUMN", help="The column to predict; several: A,B or twice.")
+    ] = None,
+    task: Annotated[str | None, typer.Option(help="regression, binary, multilabel or multiclass.")] = None,
+) -> None:
+    """Says what is odd about data before anything is trained: gaps, identifiers, duplicates, leaks, wrong labels."""
+    from mlp_toolkit.cli.draft import drafted
+    from mlp_toolkit.data import dataset
+    from mlp_toolkit.evaluation.audit import audit as audited
+
+    resolved, notes = drafted(data, target or [], task)
+    for note in notes:
+        print(note, file=sys.stderr)
+    print(audited(dataset.load_dataset(resolved.spec, data)))
 
 
 def recipes() -> None:

@@ -39,6 +39,8 @@ class Target:
         level: How often intervals or sets of labels hold the truth, above 0 and below 1; 0 where there are none.
         widths: Regression: half an interval, one for each target; else the least probability of a class, or of a label
             and of its absence, that is in the set.
+        seen: What is kept of the training rows' columns, as `evaluation.drift.Seen`, to tell whether new rows are like
+            them.
     """
 
     task: str
@@ -50,6 +52,7 @@ class Target:
     thresholds: tuple[float, ...] = ()
     level: float = 0.0
     widths: tuple[float, ...] = ()
+    seen: tuple[Any, ...] = ()
 
     @property
     def n_outputs(self) -> int:

@@ -43,7 +43,12 @@ def build_model_file(
         name = free_name("calibration", taken)
         outputs = Calibration(correction.slope, correction.offset, softmax, name=name)(outputs)
     settings = (target.task, target.names, target.classes, target.offset, target.scale)
-    judging: dict[str, Any] = {"thresholds": target.thresholds, "level": target.level, "widths": target.widths}
+    judging: dict[str, Any] = {
+        "thresholds": target.thresholds,
+        "level": target.level,
+        "widths": target.widths,
+        "seen": target.seen,
+    }
     final = Target(*settings, **judging, name=free_name("target", taken))(outputs)
     model = _of_columns(encoder.input, final, "model")
     optimizer = keras.optimizers.deserialize(keras.optimizers.serialize(network.optimizer))

@@ -26,7 +26,7 @@ from mlp_toolkit.data.images import image_files
 from mlp_toolkit.data.reading import frames, in_memory, tables
 from mlp_toolkit.data.targets import Target
 from mlp_toolkit.errors import UserError
-from mlp_toolkit.evaluation import conformal
+from mlp_toolkit.evaluation import conformal, drift
 from mlp_toolkit.model.backend import keras, tf
 from mlp_toolkit.model.keras_types import Network
 from mlp_toolkit.model.layers.columns import inputs_of
@@ -117,6 +117,8 @@ def outputs_of_new(model: Network, table: pd.DataFrame | Mapping[str, np.ndarray
     for part in encoding.parts:
         for remark in part.remarks(table):
             log.warning("%s", remark)
+    if len(outputs) >= drift.LEAST_ROWS and (told := drift.sentence(drift.moves(target_of(model).seen, table))):
+        log.warning("%s", told)
     return outputs
 
 
@@ -231,8 +233,16 @@ def target_of(model: Network) -> Target:
         raise UserError("this model does not say what it predicts: it was not written by `mlp-toolkit run`")
     last: Any = model.layers[-1]
     known = Target(last.task, tuple(last.names), tuple(last.classes), tuple(last.offset), tuple(last.scale))
-    judging = {"thresholds": tuple(last.thresholds), "level": last.level, "widths": tuple(last.widths)}
-    return dataclasses.replace(known, **judging)
+    return dataclasses.replace(
+        known,
+        thresholds=tuple(last.thresholds),
+        level=last.level,
+        widths=tuple(last.widths),
+        seen=tuple(
+            drift.Seen(name, rows, missing, tuple(quantiles), tuple(below), tuple(map(tuple, words)))
+            for name, rows, missing, quantiles, below, words in last.seen
+        ),
+    )
 
 
 def is_model_file(model: Network) -> bool:

@@ -6,8 +6,7 @@ run: the story: read, build, train, test, write.
 cross_validation: a recipe on all folds but one, for each fold.
 finished: what a run left: scores, history, model.
 scoring: what the trained model says of the three parts of the rows.
-explaining: what its model looks at, and where it fails.
-comparing: runs beside each other, on the same test rows.
+analysis: what a finished run tells beside its scores.
 directory: the run directory: chosen, locked, written.
 checkpoint: what a run needs to go on after a stop.
 interruption: SIGTERM and Ctrl-C.

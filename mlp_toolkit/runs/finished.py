@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-    from mlp_toolkit.runs.explaining import Explanation
+    from mlp_toolkit.runs.analysis.explaining import Explanation
 
 log = logging.getLogger("mlp_toolkit")
 
@@ -135,7 +135,7 @@ class Run:
         Raises:
             UserError: The data have changed, a column is missing, or the model takes images.
         """
-        from mlp_toolkit.runs import explaining
+        from mlp_toolkit.runs.analysis import explaining
 
         found = explaining.test_rows(self.directory) if rows is None else explaining.labelled_rows(self.model, rows)
         told = explaining.explained(self.model, *found)
@@ -156,7 +156,7 @@ class Run:
         Raises:
             UserError: It is not one row, there is no such label, or the data of the run have changed.
         """
-        from mlp_toolkit.runs import explaining
+        from mlp_toolkit.runs.analysis import explaining
 
         background, _ = explaining.test_rows(self.directory)
         return explaining.contributions_of(self.model, row, background, label)

@@ -17,7 +17,8 @@ from mlp_toolkit.files import writing
 from mlp_toolkit.recipe import resolving
 from mlp_toolkit.recipe.resolving import Resolved
 from mlp_toolkit.recipe.spec import Recipe
-from mlp_toolkit.runs import explaining, given_rows, interruption, tracking
+from mlp_toolkit.runs import given_rows, interruption, tracking
+from mlp_toolkit.runs.analysis import explaining
 from mlp_toolkit.runs.checkpoint import Checkpoint
 from mlp_toolkit.runs.contact_sheet import draw_contact_sheet
 from mlp_toolkit.runs.directory import (
@@ -31,7 +32,7 @@ from mlp_toolkit.runs.directory import (
     write_text,
 )
 from mlp_toolkit.runs.finished import Run, summary
-from mlp_toolkit.runs.scoring import scored
+from mlp_toolkit.runs.scoring import knowing_its_rows, scored
 from mlp_toolkit.storage import saving
 from mlp_toolkit.training import fit_recipe, progress, warm_start
 from mlp_toolkit.training.trainer import Progress
@@ -165,6 +166,7 @@ def carry_out(
                 after_epoch=checkpoint.write,
                 verbose=verbose,
             )
+        done = knowing_its_rows(done, data)
         model, state = done.model, done.state
         for note in state.notes:
             say(note)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mlp_toolkit.data.pieces import RecipeData
+from mlp_toolkit.data.reading import frames
 from mlp_toolkit.data.splitting import PARTS
-from mlp_toolkit.evaluation import conformal, metrics
+from mlp_toolkit.evaluation import conformal, drift, metrics
 from mlp_toolkit.evaluation.baselines import baselines_of
 from mlp_toolkit.evaluation.doubt import score_intervals
 from mlp_toolkit.evaluation.few_rows import note_on_few_rows
@@ -18,6 +20,17 @@ from mlp_toolkit.model import prediction
 from mlp_toolkit.recipe.spec import Recipe
 from mlp_toolkit.runs.directory import predictions_file, write_out_of_fold
 from mlp_toolkit.training.fit_recipe import Fitted
+
+
+def knowing_its_rows(done: Fitted, data: RecipeData) -> Fitted:
+    """The same with what is kept of the training rows' columns, so that its file can tell what has moved since."""
+    columns: dict[str, Any] = {}
+    pieces = [frames.columns_of(piece.frame) for piece in data.pieces("train")]
+    others = [*data.kinds.of("categorical"), *data.kinds.of("date")]
+    for name in [*data.kinds.of("numeric"), *others]:
+        columns[name] = np.concatenate([piece[name] for piece in pieces])
+    seen = drift.seen_in(columns, data.kinds.of("numeric"), others)
+    return replace(done, target=replace(done.target, seen=seen))
 
 
 def scored(directory: Path, done: Fitted, spec: Recipe, data: RecipeData) -> tuple[dict[str, Any], list[str]]:

@@ -70,7 +70,7 @@ def test_32_classes_have_a_picture_and_a_page_for_narrow_screens(tmp_path):
     rng = np.random.default_rng(0)
     kinds = rng.permutation(np.arange(640) % 32)
     frame = pd.DataFrame({"a": kinds + rng.normal(size=640), "kind": [f"kind {number}" for number in kinds]})
-    recipe = {"task": "multiclass", "data": {"target": "kind"}, "train": {"epochs": 1}}
+    recipe = {"task": "multiclass", "data": {"target": "kind"}, "train": {"epochs": 1}, "report": "brief"}
     run = mt.run(recipe, data=frame, out=tmp_path / "r")
     page = run.report_path.read_text("utf-8")
     assert page.count("<img") == 2  # learning, and the confusion matrix

@@ -25,6 +25,8 @@ class Target(keras.layers.Layer):
         thresholds: Binary and multilabel: from which probability on a row has the label; none stands for 0.5.
         level: How often intervals or sets hold the truth; 0 without any.
         widths: As `data.targets.Target` has them.
+        seen: Of each column of the training rows its name, rows, share of missing values, quantiles, shares below
+            these, and words.
 
     Takes and gives (rows, outputs): float64 values in the target's units, or probabilities, which pass unchanged.
     """
@@ -40,12 +42,14 @@ class Target(keras.layers.Layer):
         thresholds: Sequence[float] = (),
         level: float = 0.0,
         widths: Sequence[float] = (),
+        seen: Sequence[Sequence[Any]] = (),
         **kwargs: Any,
     ) -> None:
         super().__init__(trainable=False, **{**kwargs, "dtype": "float32"})
         self.task, self.names, self.classes = task, list(names), list(classes)
         self.offset, self.scale = list(offset), list(scale)
         self.thresholds, self.level, self.widths = list(thresholds), level, list(widths)
+        self.seen = [[*own[:3], list(own[3]), list(own[4]), [list(word) for word in own[5]]] for own in seen]
 
     def call(self, inputs: Tensor) -> Any:
         """Gives the outputs in the target's units."""
@@ -62,7 +66,7 @@ class Target(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """What a model file holds of this layer."""
         own: dict[str, Any] = {"task": self.task, "names": self.names, "classes": self.classes}
-        added = {"thresholds": self.thresholds, "level": self.level, "widths": self.widths}
+        added = {"thresholds": self.thresholds, "level": self.level, "widths": self.widths, "seen": self.seen}
         own |= {"offset": self.offset, "scale": self.scale} | {name: value for name, value in added.items() if value}
         return layer_config(self, own)
 
@@ -75,7 +79,7 @@ class Target(keras.layers.Layer):
         scaled = len(self.offset) == len(self.scale) and len(self.scale) in (0, len(self.names))
         named = are_texts(self.names) and 0 < len(set(self.names)) == len(self.names)
         good = self.task in TASKS and named and are_numbers(self.offset, self.scale) and labels and len(kinds) < 2
-        return good and fits and single and scaled and self._judges_soundly()
+        return good and fits and single and scaled and self._judges_soundly() and all(map(_seen_soundly, self.seen))
 
     def _judges_soundly(self) -> bool:
         """Whether thresholds and widths are such as we write."""
@@ -86,3 +90,12 @@ class Target(keras.layers.Layer):
         sets = 1 if self.task in ("binary", "multiclass") else len(self.names)
         wide = len(self.widths) == (sets if self.level else 0) and all(width >= 0 for width in self.widths)
         return decided and all(0 < limit < 1 for limit in self.thresholds) and wide and 0 <= self.level < 1
+
+
+def _seen_soundly(column: list[Any]) -> bool:
+    """Whether what is kept of a column is such as we write."""
+    name, rows, missing, quantiles, below, words = column
+    counted = isinstance(rows, int) and not isinstance(rows, bool) and rows >= 0 and is_number(missing)
+    shares = all(len(word) == 2 and isinstance(word[0], str) and is_number(word[1]) for word in words)
+    ordered = are_numbers(quantiles, below) and quantiles == sorted(quantiles) and len(quantiles) == len(below)
+    return isinstance(name, str) and counted and ordered and shares
