@@ -235,12 +235,14 @@ def catboost(rows: Rows) -> np.ndarray:
 
 
 def realmlp(rows: Rows) -> np.ndarray:
-    """pytabkit's RealMLP-TD; several numbers are one network's, labels have a network each."""
+    """pytabkit's RealMLP-TD; several numbers are one network's, labels have a network each; gaps get the median."""
     import pytabkit as peer
 
     settings = {"device": "cpu", "n_threads": THREADS, "random_state": 0, "verbosity": 0}
     makers = (lambda: peer.RealMLP_TD_Regressor(**settings), lambda: peer.RealMLP_TD_Classifier(**settings))
     x, x_test = as_categories(rows)
+    medians = x.median(numeric_only=True).fillna(0)
+    x, x_test = x.fillna(medians), x_test.fillna(medians)
     if rows.task == "regression" and rows.y.shape[1] > 1:
         return np.asarray(makers[0]().fit(x, rows.y.to_numpy()).predict(x_test))
     return one_by_one(rows, *makers, x, x_test)

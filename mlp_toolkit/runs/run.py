@@ -143,6 +143,8 @@ def carry_out(
     spec = resolved.spec
     data, source = _read(spec, place, directory)
     say(describe(spec, data))
+    if spec.tune is not None:
+        say("tune: is for `mlp-toolkit tune`; this run takes the recipe's own values")
     checkpoint = Checkpoint(
         directory / "checkpoint.h5", resolved, data, lambda state: write_history(directory, state.history, data.target)
     )
