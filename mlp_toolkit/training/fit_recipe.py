@@ -150,6 +150,7 @@ def train_recipe(
         units=progress.units_of(data.target),
         judge=judge,
         snapshots=_snapshots(spec, data, epochs),
+        seconds=train.seconds,
     )
     trainer.train(network, learned, validation, plan, state)
     for layer in network.layers:  # the model file's optimizer holds the state of all weights, frozen or not

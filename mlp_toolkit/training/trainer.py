@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -91,6 +92,7 @@ class Plan:
         units: By metric, what takes its value into the target's units on the screen; None where nothing does.
         judge: Of an ensemble, how its members are judged; None takes the loss over the validation rows.
         snapshots: After which epochs, counted from 1, the state is kept besides.
+        seconds: After so many training ends with its epoch; those before a stop do not count. None sets no bound.
     """
 
     epochs: int
@@ -107,6 +109,7 @@ class Plan:
     units: Mapping[str, float | None] = field(default_factory=dict)
     judge: Judge | None = None
     snapshots: Sequence[int] = ()
+    seconds: float | None = None
 
 
 def train(
@@ -139,7 +142,7 @@ def train(
             sizes = plan.batch_size, max(plan.batch_size, LEAST_VALIDATION_BATCH)
             history = epoch.run_epochs(
                 Work(trained, rows, validation, sizes, plan.augment),
-                [*keeper.first(), *plan.callbacks, keeper, *([watcher] if watcher else [])],
+                [*keeper.first(), *plan.callbacks, *_deadline(plan, state), keeper, *([watcher] if watcher else [])],
                 initial_epoch=state.epochs,
                 epochs=state.epochs if state.over(plan.patience) else plan.epochs,
                 changes={number: functools.partial(change, trained) for number, change in plan.changes.items()},
@@ -152,6 +155,34 @@ def train(
             watcher.close()
     _end(model, rows, plan, state)
     return history, state
+
+
+def _deadline(plan: Plan, state: Progress) -> list[Any]:
+    """What ends training when its time is over."""
+    if plan.seconds is None:
+        return []
+    seconds, begun = plan.seconds, time.monotonic()
+
+    def over(number: int, logs: Any, model: Any) -> None:
+        if time.monotonic() - begun >= seconds and number + 1 < plan.epochs:
+            state.notes.append(
+                f"the {seconds:g} seconds for training were over after epoch {number + 1} of {plan.epochs}"
+            )
+            model.stop_training = True
+
+    return [_AfterEpochs(over)]
+
+
+class _AfterEpochs(keras.callbacks.Callback):
+    """Calls a function after each epoch, with its number from 0, its logs, and the model."""
+
+    def __init__(self, told: Callable[[int, Any, Any], None]) -> None:
+        super().__init__()
+        self.told = told
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Tells it."""
+        self.told(epoch, logs, self.model)
 
 
 def _end(model: Network, rows: Rows, plan: Plan, state: Progress) -> None:

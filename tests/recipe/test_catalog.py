@@ -151,6 +151,7 @@ def test_the_default_preset_holds_the_defaults_of_the_contract():
         "batch_size": 32,
         "class_weight": None,
         "early_stopping": {"patience": 10},
+        "seconds": None,
         "keep": "best",
         "label_smoothing": 0.0,
         "calibrate": False,

@@ -102,6 +102,7 @@ train:
   optimizer: {name: adam, learning_rate: 0.001}
   schedule: null
   epochs: 100
+  seconds: null
   batch_size: 32
   class_weight: null
   early_stopping: {patience: 10}
@@ -478,7 +479,7 @@ def test_an_unknown_key_is_placed_with_the_nearest_name(refused):
     message = refused(SMALL + "train:\n  epochs: 3\n  batchsize: 32\n")
     assert "r.yaml:7:3: unknown key 'train.batchsize'" in message
     assert "did you mean 'batch_size'" in message
-    assert "allowed: loss, optimizer, schedule, epochs, batch_size" in message
+    assert "allowed: loss, optimizer, schedule, epochs, seconds, batch_size" in message
 
 
 def test_an_unknown_key_at_the_top_is_placed_too(refused):
@@ -520,6 +521,7 @@ def test_an_unknown_key_at_the_top_is_placed_too(refused):
         ("decision: {threshold: 1.5}", "1.5", "less than 1"),
         ("decision: {metric: cost}", "cost", "false_positive"),
         ("decision: {cots: 1}", "cots", "threshold, metric, cost"),
+        ("train: {seconds: 0}", "0", "greater than 0"),
         ("intervals: 1.5", "1.5", "less than 1"),
         ("baselines: some", "some", "none"),
     ],

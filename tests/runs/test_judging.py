@@ -181,3 +181,11 @@ def test_a_run_says_what_it_looks_at_and_where_it_fails(table: pd.DataFrame, tmp
     assert "What it looks at" not in brief.report_path.read_text()
     with pytest.raises(UserError, match="one row"):
         run.contributions(table[:2])
+
+
+def test_a_budget_of_seconds_ends_training_with_its_epoch(table: pd.DataFrame, tmp_path: Path) -> None:
+    patience = {"train__epochs": 100_000, "train__early_stopping": None, "train__seconds": 0.5}
+    run = ran(table, tmp_path, "regression", "price", **patience)
+    assert 1 <= run.metrics["epochs"] < 100_000
+    assert run.metrics["seconds"]["fit"] < 60
+    assert any("seconds for training were over after epoch" in note for note in run.metrics["notes"])

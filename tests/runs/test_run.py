@@ -18,6 +18,7 @@ FILES = {
     "model.h5",
     "recipe.yaml",
     "metrics.json",
+    "explanation.json",
     "history.csv",
     "predictions.parquet",
     "checkpoint.h5",

@@ -103,6 +103,7 @@ class Train(Part):
         Annotated[Annotated[int, Field(ge=1, le=1_000_000)], Tag("number")] | Annotated[Literal["auto"], Tag("text")],
         UNLESS_AUTO,
     ]
+    seconds: Positive | None
     batch_size: Annotated[
         Annotated[Annotated[int, Field(ge=1, le=10_000_000)], Tag("number")] | Annotated[Literal["auto"], Tag("text")],
         UNLESS_AUTO,
