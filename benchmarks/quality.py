@@ -261,22 +261,32 @@ def recorded() -> Iterator[dict[str, Any]]:
 
 
 def table() -> str:
-    """Errors by set, the mean over its splits; then mean ranks, how often first, and CPU-seconds of all sets."""
+    """Errors by set, the mean over its splits; then mean ranks, how often first, and CPU-seconds of all sets.
+
+    Ranks are of the splits that all models have learnt; a model that is not made for a task has a dash there.
+    """
     lines = pd.DataFrame(recorded())
-    whole = lines.pivot_table(index=["set", "split"], columns="model", values="error")
-    whole = whole[[name for name in RANKED if name in whole]].dropna()
-    by_set, ranks = whole.groupby("set").mean(), whole.rank(axis=1)
-    seconds = lines.pivot_table(index="set", columns="model", values="seconds").loc[by_set.index, whole.columns].sum()
+    errors = lines.pivot_table(index=["set", "split"], columns="model", values="error")
+    errors = errors[[name for name in RANKED if name in errors]].dropna(thresh=errors.shape[1] - 1)
+    whole = errors.dropna()
+    by_set, ranks = errors.groupby("set").mean(), whole.rank(axis=1)
+    ranked = whole.groupby("set").mean()
+    seconds = lines.pivot_table(index="set", columns="model", values="seconds").loc[ranked.index, whole.columns].sum()
     said = [f"| set | {' | '.join(whole)} |", f"|---|{'--:|' * whole.shape[1]}"]
-    for name, errors in by_set.iterrows():
-        cells = [f"**{value:.4g}**" if value == errors.min() else f"{value:.4g}" for value in errors]
-        said.append(f"| {name} | {' | '.join(cells)} |")
-    spread = ranks.groupby("set").mean().std() / np.sqrt(len(by_set))
+    for name, own in by_set.iterrows():
+        cells = [f"**{value:.4g}**" if value == own.min() else f"{value:.4g}" for value in own]
+        said.append(f"| {name} | {' | '.join(cells).replace('nan', '–')} |")
+    spread = ranks.groupby("set").mean().std() / np.sqrt(len(ranked))
     told = [f"{mean:.2f} ± {error:.2f}" for mean, error in zip(ranks.mean(), spread, strict=True)]
-    first = (by_set.rank(axis=1) == 1).sum()
-    said.append(f"| mean rank ± its standard error | {' | '.join(told)} |")
-    said.append(f"| first of {len(by_set)} sets | {' | '.join(map(str, first))} |")
-    said.append(f"| CPU-seconds, one split of all | {' | '.join(f'{value:,.0f}' for value in seconds)} |")
+    first = (ranked.rank(axis=1) == 1).sum()
+    said.append(f"| mean rank of {len(ranked)} sets, all eight, ± its standard error | {' | '.join(told)} |")
+    said.append(f"| alone first of {len(ranked)} sets | {' | '.join(map(str, first))} |")
+    said.append(f"| CPU-seconds, one split of these | {' | '.join(f'{value:,.0f}' for value in seconds)} |")
+    counts = errors.groupby("set").size()
+    said.append(
+        f"\nErrors: RMSE (several targets: in standard deviations), 1 - AUC, share of wrong classes; {counts.min()} to "
+        f"{counts.max()} splits a set, at most {MOST_ROWS:,} rows."
+    )
     text = "\n".join(said)
     (RESULTS / "quality.md").write_text(text + "\n", "utf-8")
     return text

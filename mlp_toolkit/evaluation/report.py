@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mlp_toolkit.errors import UserError, number, shorten
+from mlp_toolkit.evaluation.baselines import LEADING, LOWER_IS_BETTER
 from mlp_toolkit.evaluation.drawing import BLUE, GREY, dependences, importances, learning
 from mlp_toolkit.files import atomic
 
@@ -30,9 +31,15 @@ STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; color: #1d2330; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
 h1 { font-size: 1.6rem } h2 { font-size: 1.15rem; margin-top: 2.2rem; border-bottom: 1px solid #d9dde3 }
 table { border-collapse: collapse } th, td { padding: .25rem .9rem .25rem 0; text-align: right }
-th:first-child, td:first-child { text-align: left } thead th { border-bottom: 1px solid #8a8f98 }
+th:first-child, td:first-child { text-align: left } td:not(:first-child) { white-space: nowrap }
+thead th { border-bottom: 1px solid #8a8f98 }
 img { max-width: 100%; height: auto } pre { background: #f4f5f7; padding: 1rem; overflow-x: auto; font-size: .85rem }
 .wide { overflow-x: auto } p, li, h1 { overflow-wrap: anywhere } summary { cursor: pointer; margin: .8rem 0 }
+@media (prefers-color-scheme: dark) {
+  body { color: #e4e7ec; background: #16191f } pre { background: #22262e } h2 { border-color: #3a404b }
+  img { background: #fff; border-radius: .3rem }
+}
+@media print { body { max-width: none; margin: 0 } h2, img, table { break-inside: avoid } }
 @media (max-width: 30rem) { th, td { padding-right: .5rem; font-size: .85rem } }
 """
 
@@ -66,15 +73,20 @@ def write_report(directory: Path, record: Mapping[str, Any]) -> Path:
     )
     lead += f"{_choice(directory, record)}; tested once on {rows['test']:,} rows."
     best = record["best_epoch"] if record.get("members", 1) == 1 else None
-    learnt = _picture(lambda axes: learning(axes, history, best))
+    learnt = _picture(lambda axes: learning(axes, history, best), "losses by epoch")
     sheet = directory / "augmentation.png"
     parts = [
-        f"<p>{html.escape(lead)}</p>",
+        f"<p><strong>{html.escape(verdict(directory, record))}</strong></p><p>{html.escape(lead)}</p>",
         "<h2>Scores</h2>" + scores_table(record),
         "<h2>Learning</h2>" + learnt,
-        *(["<h2>Augmentation</h2>" + _embedded(sheet.read_bytes(), "png")] if sheet.is_file() else []),
+        *(
+            ["<h2>Augmentation</h2>" + _embedded(sheet.read_bytes(), "png", "training images changed at random")]
+            if sheet.is_file()
+            else []
+        ),
         *(["<h2>Search</h2>" + _search(directory, record["search"])] if "search" in record else []),
         "<h2>Test rows</h2>" + _test_rows(record, predictions),
+        *_held(record),
         *_explained(directory, record),
         "<h2>What was inferred and done</h2><ul>" + "".join(f"<li>{html.escape(n)}</li>" for n in notes) + "</ul>",
         "<h2>Recipe and environment</h2>",
@@ -93,6 +105,45 @@ def write_report(directory: Path, record: Mapping[str, Any]) -> Path:
     return path
 
 
+def verdict(directory: Path, record: Mapping[str, Any]) -> str:
+    """What a run comes to, in three sentences at most: its score, simple models beside it, what it depends on."""
+    leading = next((name for name in (LEADING[record["task"]], *record["test"]) if name in record["test"]), "")
+    score, interval = record["test"].get(leading), record.get("test_interval", {}).get(leading)
+    if score is None:
+        return ""
+    said = f"{leading} {number(score)} on {record['rows']['test']:,} test rows"
+    said += f" (95 %: {number(interval[0])} to {number(interval[1])})." if interval else "."
+    others = {name: found[leading] for name, found in record.get("baselines", {}).items() if leading in found}
+    if others:
+        sign = 1 if leading in LOWER_IS_BETTER else -1
+        best = min(others, key=lambda name: sign * others[name])
+        won = sign * (others[best] - score) > 0
+        said += f" The best of the simple models, {best.replace('_', ' ')}, has {number(others[best])}: "
+        near = interval is not None and interval[0] <= others[best] <= interval[1]
+        said += "too near to tell apart." if near else "the network is better." if won else "the network is worse."
+    file = directory / "explanation.json"
+    if file.is_file():
+        told = json.loads(file.read_text("utf-8"))
+        said += f" It depends most on {told['importance'][0]['column']!r}"
+        said += f", and is worst where {told['slices'][0]['slice']}." if told["slices"] else "."
+    return said
+
+
+def _held(record: Mapping[str, Any]) -> list[str]:
+    """How often intervals or sets hold the test rows, where there are any."""
+    found = record.get("intervals")
+    if found is None:
+        return []
+    share, wide = found["coverage"], found.get("width")
+    shares = share if isinstance(share, dict) else {"": share}
+    told = ", ".join(f"{name} {held:.1%}".strip() for name, held in shares.items())
+    said = f"At {found['level']:.0%} they hold {told} of the test rows. "
+    said += f"Sets name {number(found['size'])} labels on average." if wide is None else "They are as wide as "
+    said += "" if wide is None else ", ".join(f"{number(own)} ({name})" for name, own in wide.items()) + "."
+    note = "This counts on new rows being like these: where later rows differ from earlier ones, they hold less."
+    return [f"<h2>Intervals</h2><p>{html.escape(said)}</p><p>{note}</p>"]
+
+
 def _explained(directory: Path, record: Mapping[str, Any]) -> list[str]:
     """What the model looks at, and where it fails, where that was worked out."""
     file = directory / "explanation.json"
@@ -103,10 +154,12 @@ def _explained(directory: Path, record: Mapping[str, Any]) -> list[str]:
     height = 1.2 + 0.28 * min(15, len(found))
     names = [*record.get("by_target", record.get("by_label", record.get("by_class", {})))]
     names = names if record["task"] in ("multiclass", "multilabel") or "by_target" in record else [""]
-    pictures = [_picture(lambda axes: importances(axes, found, score), (USUAL_SIZE[0], height))]
+    pictures = [
+        _picture(lambda axes: importances(axes, found, score), "importance of columns", (USUAL_SIZE[0], height))
+    ]
     for own in told["dependence"]:
         shown = {"grid": own["grid"], "mean": own["mean"], "names": names, "column": own["column"]}
-        pictures.append(_picture(partial(dependences, **shown)))
+        pictures.append(_picture(partial(dependences, **shown), f"mean prediction by {own['column']}"))
     worse = [
         f"<tr><td>{html.escape(line['slice'])}</td><td>{line['rows']:,}</td><td>{number(line['times'])}</td></tr>"
         for line in told["slices"][:MOST_SHOWN]
@@ -128,7 +181,9 @@ def _search(directory: Path, found: Mapping[str, Any]) -> str:
         told += f"; as the best of so many it is partly luck: {number(expected)} is to be expected of it on other rows"
     values = ", ".join(f"{key}: {value}" for key, value in found["values"].items())
     pictures = [directory / f"search_{name}.png" for name in ("history", "importances", "parallel")]
-    shown = "".join(_embedded(file.read_bytes(), "png") for file in pictures if file.is_file())
+    shown = "".join(
+        _embedded(file.read_bytes(), "png", file.stem.replace("_", " ")) for file in pictures if file.is_file()
+    )
     return f"<p>{html.escape(told)}.</p><p>{html.escape(values)}</p>{shown}"
 
 
@@ -173,7 +228,7 @@ def _folded(title: str, inner: str, *, shown: bool = False) -> str:
 
 def _test_rows(record: Mapping[str, Any], predictions: pd.DataFrame) -> str:
     """Pictures of the test rows' predictions, and the scores of each target, label or class."""
-    pictures = "".join(_picture(draw, size) for draw, size in _test_pictures(record["task"], predictions))
+    pictures = "".join(_picture(draw, says, size) for draw, says, size in _test_pictures(record["task"], predictions))
     return pictures + each_table(record)
 
 
@@ -193,7 +248,8 @@ def each_table(record: Mapping[str, Any]) -> str:
     return _folded(title, _table(head, rows), shown=len(each) <= MOST_SHOWN)
 
 
-def _picture(draw: Draw, size: tuple[float, float] = USUAL_SIZE) -> str:
+def _picture(draw: Draw, says: str, size: tuple[float, float] = USUAL_SIZE) -> str:
+    """A picture, and what it says to those who do not see it."""
     import matplotlib
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
@@ -205,28 +261,34 @@ def _picture(draw: Draw, size: tuple[float, float] = USUAL_SIZE) -> str:
         axes.spines[["top", "right"]].set_visible(False)
         draw(axes)
         FigureCanvasSVG(figure).print_svg(stream, metadata={"Date": None})
-    return _embedded(stream.getvalue(), "svg+xml")
+    return _embedded(stream.getvalue(), "svg+xml", says)
 
 
-def _embedded(picture: bytes, kind: str) -> str:
-    return f'<img alt="" src="data:image/{kind};base64,{base64.b64encode(picture).decode()}">'
+def _embedded(picture: bytes, kind: str, says: str) -> str:
+    return f'<img alt="{html.escape(says)}" src="data:image/{kind};base64,{base64.b64encode(picture).decode()}">'
 
 
-def _test_pictures(task: str, predictions: pd.DataFrame) -> list[tuple[Draw, tuple[float, float]]]:
-    """What draws each picture, and its size in inches."""
+def _test_pictures(task: str, predictions: pd.DataFrame) -> list[tuple[Draw, str, tuple[float, float]]]:
+    """What draws each picture, what it says, and its size in inches."""
     targets = [name for name in predictions if str(name) == "target" or str(name).startswith("target_")]
     if task == "regression":
         suffixes = [str(name).removeprefix("target") for name in targets]
-        return [(partial(_scatter, predictions=predictions, suffix=suffix), USUAL_SIZE) for suffix in suffixes[:8]]
+        return [
+            (partial(_scatter, predictions=predictions, suffix=suffix), f"predicted against true {suffix}", USUAL_SIZE)
+            for suffix in suffixes[:8]
+        ]
     if task == "multilabel":
-        return [(partial(_labels, predictions=predictions, targets=list(map(str, targets))), USUAL_SIZE)]
-    pictures: list[tuple[Draw, tuple[float, float]]] = []
+        return [
+            (partial(_labels, predictions=predictions, targets=list(map(str, targets))), "shares of labels", USUAL_SIZE)
+        ]
+    pictures: list[tuple[Draw, str, tuple[float, float]]] = []
     classes = len({*predictions["target"], *predictions["prediction"]})
     if classes <= MOST_CLASSES:
         side = max(USUAL_SIZE[1], 1.2 + (0.36 if classes <= MOST_COUNTED else 0.16) * classes)
-        pictures.append((partial(_confusion, predictions=predictions), (max(side, 0.7 * USUAL_SIZE[0]), side)))
+        size = max(side, 0.7 * USUAL_SIZE[0]), side
+        pictures.append((partial(_confusion, predictions=predictions), "confusion matrix", size))
     if task == "binary":
-        pictures.append((partial(_reliability, predictions=predictions), USUAL_SIZE))
+        pictures.append((partial(_reliability, predictions=predictions), "probabilities against shares", USUAL_SIZE))
     return pictures
 
 

@@ -79,7 +79,11 @@ def overrides_of(params: Mapping[str, Any], space: Mapping[str, Range | Values])
     found = {}
     for key, choices in space.items():
         value = params[key]
-        found[key] = choices.values[value] if isinstance(choices, Values) else value
+        if isinstance(choices, Values):
+            value = choices.values[value]
+        elif choices.step is not None and isinstance(value, float):
+            value = round(value, 12)  # 0.3 rather than 0.30000000000000004
+        found[key] = value
     return found
 
 
