@@ -57,9 +57,7 @@ def covered(file: Path, about: dict, task: str, seed: int, preset: str) -> tuple
     frame = frame.sample(min(len(frame), MOST_ROWS), random_state=seed)
     targets = about["targets"]
     target = targets if len(targets) > 1 else targets[0]
-    kinds = dict.fromkeys(about["categorical"], "categorical")
-    kinds = {name: kinds.get(name, "numeric") for name in frame.columns if name not in targets}
-    kinds = {name: kind for name, kind in kinds.items() if frame[name].nunique() > 1}
+    kinds = dict.fromkeys(about["categorical"], "categorical") or "all"
     split = {"test": 0.3} if preset == "strong" else {"validation": 0.25, "test": 0.3}
     recipe = {
         "task": task,

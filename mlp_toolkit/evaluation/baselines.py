@@ -47,11 +47,14 @@ def baselines_of(
         names: The scores wanted.
         seed: Of the rows that are learnt from, where there are many.
     """
+    from threadpoolctl import threadpool_limits  # scikit-learn's own dependency
+
     target = replace(data.target, thresholds=())
     x, y, weights = _learnt(data, seed)
     tests = [encode(piece.frame, data.encoding) for piece in data.pieces("test")]
     found, said = {}, {}
-    with warnings.catch_warnings():
+    # One thread: where others are at work, those of OpenMP wait for each other for longer than they count.
+    with warnings.catch_warnings(), threadpool_limits(1):
         warnings.simplefilter("ignore")  # of steps that a linear model would still take, and classes of few rows
         for name, fit in (("dummy", _dummy), ("linear", _linear), ("boosted_trees", _boosted_trees)):
             told = fit(x, y, weights, target)

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from mlp_toolkit.data.targets import Target
-from mlp_toolkit.evaluation import metrics
 from mlp_toolkit.evaluation.baselines import LEADING, LOWER_IS_BETTER
+from mlp_toolkit.evaluation.doubt import scores_of_samples
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -74,7 +74,7 @@ def importance(model: Model, frame: pd.DataFrame, values: np.ndarray, seed: int 
     sign = 1 if name in LOWER_IS_BETTER else -1
 
     def score(outputs: np.ndarray) -> float:
-        return sign * metrics.score(values, outputs, model.target, [name]).get(name, math.nan)
+        return sign * float(scores_of_samples(values, outputs, model.target, np.ones((1, len(values))))[name][0])
 
     usual, lines = score(model.outputs(frame)), []
     for column in model.columns:

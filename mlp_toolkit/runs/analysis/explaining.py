@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 FILE = "explanation.json"
 SHOWN, PAIRED = 3, 2  # columns whose dependence is shown; whose pairs are looked at for slices
 # Weights times rows times columns that an explanation in a report may cost: about two seconds.
-WEIGHTS_TIMES_ROWS, LEAST_ROWS = 6e10, 100
+WEIGHTS_TIMES_ROWS, LEAST_ROWS, MOST_COLUMNS = 6e10, 100, 40
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def explained(model: Network, frame: pd.DataFrame, values: np.ndarray, *, brief:
     if brief:
         weights = model.count_params()
         most = min(most, int(WEIGHTS_TIMES_ROWS / max(1, weights * len(columns) * explain.REPEATS)))
-        if most < LEAST_ROWS or len(frame) < explain.LEAST_ROWS:
+        if most < LEAST_ROWS or len(frame) < explain.LEAST_ROWS or len(columns) > MOST_COLUMNS:
             return None
     if len(frame) > most:
         picked = np.sort(np.random.default_rng(0).choice(len(frame), most, replace=False))
@@ -116,7 +116,7 @@ def explained(model: Network, frame: pd.DataFrame, values: np.ndarray, *, brief:
     frame = frame[columns].reset_index(drop=True)
 
     def outputs(rows: pd.DataFrame) -> np.ndarray:
-        return prediction.raw_outputs(model, frames.columns_of(frames.normalise(rows)), encoding)
+        return prediction.raw_outputs(model, frames.columns_of(rows), encoding)
 
     asked = explain.Model(outputs, target, columns)
     importance = explain.importance(asked, frame, values)
@@ -198,7 +198,7 @@ def contributions_of(model: Network, row: Any, background: pd.DataFrame, label: 
         raise UserError("one row is explained at a time", place="contributions", found=f"{len(frame)} rows")
 
     def outputs(rows: pd.DataFrame) -> np.ndarray:
-        return prediction.raw_outputs(model, frames.columns_of(frames.normalise(rows)), encoding)
+        return prediction.raw_outputs(model, frames.columns_of(rows), encoding)
 
     names = list(map(str, target.classes if target.task == "multiclass" else target.names))
     if target.task == "binary":
