@@ -17,7 +17,7 @@ from mlp_toolkit.data.pieces import RecipeData
 from mlp_toolkit.data.targets import Target
 from mlp_toolkit.errors import number
 from mlp_toolkit.evaluation import metrics
-from mlp_toolkit.evaluation.doubt import LEVEL, drawn_scores
+from mlp_toolkit.evaluation.doubt import LEVEL, drawn_scores, looked_at
 
 Outputs = Callable[[np.ndarray], np.ndarray]
 
@@ -51,15 +51,18 @@ def baselines_of(
 
     target = replace(data.target, thresholds=())
     x, y, weights = _learnt(data, seed)
-    tests = [encode(piece.frame, data.encoding) for piece in data.pieces("test")]
-    found, said = {}, {}
+    fits = {"dummy": _dummy, "linear": _linear, "boosted_trees": _boosted_trees}
+    parts: dict[str, list[np.ndarray]] = {name: [] for name in fits}
     # One thread: where others are at work, those of OpenMP wait for each other for longer than they count.
     with warnings.catch_warnings(), threadpool_limits(1):
         warnings.simplefilter("ignore")  # of steps that a linear model would still take, and classes of few rows
-        for name, fit in (("dummy", _dummy), ("linear", _linear), ("boosted_trees", _boosted_trees)):
-            told = fit(x, y, weights, target)
-            said[name] = np.concatenate([told(part) for part in tests]).astype(np.float64)
-            found[name] = metrics.score(values, said[name], target, names)
+        told = {name: fit(x, y, weights, target) for name, fit in fits.items()}
+        for piece in data.pieces("test"):
+            encoded = encode(piece.frame, data.encoding)
+            for name, outputs_of in told.items():
+                parts[name].append(outputs_of(encoded).astype(np.float64))
+        said = {name: np.concatenate(own) for name, own in parts.items()}
+        found = {name: metrics.score(values, own, target, names) for name, own in said.items()}
     return found, _sentences(values, outputs, said, data.target)
 
 
@@ -140,7 +143,8 @@ def _classes(
 
 def _sentences(values: np.ndarray, outputs: np.ndarray, said: dict[str, np.ndarray], target: Target) -> list[str]:
     """Says which baseline does as well as the network, or better; nothing where it wins."""
-    leading = LEADING[target.task]
+    leading, picked = LEADING[target.task], looked_at(len(values))
+    values, outputs, said = values[picked], outputs[picked], {name: own[picked] for name, own in said.items()}
     drawn = drawn_scores(values, outputs, target)
     if leading not in drawn or not np.isfinite(drawn[leading]).any():
         leading = "rmse" if target.task == "regression" else "log_loss" if "log_loss" in drawn else "micro_f1"

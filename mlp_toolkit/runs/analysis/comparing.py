@@ -13,7 +13,7 @@ import numpy as np
 from mlp_toolkit.data.targets import Target
 from mlp_toolkit.errors import UserError, number
 from mlp_toolkit.evaluation import metrics
-from mlp_toolkit.evaluation.doubt import LEVEL, drawn_scores
+from mlp_toolkit.evaluation.doubt import LEVEL, drawn_scores, looked_at
 from mlp_toolkit.recipe import resolving
 from mlp_toolkit.runs.finished import load_run
 
@@ -110,15 +110,17 @@ def compare(runs: Sequence[str | Path]) -> Comparison:
         picked = np.array([place[row] for row in common])
         values, outputs = own.values[picked], own.outputs[picked]
         scores[own.name] = metrics.score(values, outputs, own.target, names)
-        drawn.append(drawn_scores(values, outputs, own.target))
+        some = looked_at(len(values))
+        drawn.append(drawn_scores(values[some], outputs[some], own.target))
     lines = []
     for own, of_samples in zip(tested[1:], drawn[1:], strict=True):
         for name in names:
             if name not in scores[own.name] or name not in scores[first.name]:
                 continue
             apart = (of_samples[name] - drawn[0][name])[np.isfinite(of_samples[name] - drawn[0][name])]
-            low, high = np.quantile(apart, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
             difference = scores[own.name][name] - scores[first.name][name]
+            narrower = np.sqrt(len(looked_at(len(common))) / len(common))
+            low, high = difference + narrower * (np.quantile(apart, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]) - apart.mean())
             lines.append({"score": name, "run": own.name, "difference": difference, "low": low, "high": high})
     return Comparison(len(common), pd.DataFrame(scores).reindex(names).dropna(how="all"), pd.DataFrame(lines))
 
