@@ -606,7 +606,7 @@ def test_thirty_trainings_leave_nothing_behind(cancer):
     memory, operations = train(5)
     after, still = train(30)
     assert still - operations < 100
-    assert after - memory < 30  # 5 MB each while every graph was kept
+    assert after - memory < 60  # 150 MB while every graph was kept; about 20 by what TensorFlow keeps, and chance
 
 
 def _memory() -> float:
