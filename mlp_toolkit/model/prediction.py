@@ -45,6 +45,7 @@ log = logging.getLogger("mlp_toolkit")
 # Rows go in chunks whose widest layer gives about so many values, 16 MB: memory stays bounded, whatever comes.
 CHUNK_VALUES = 2**22
 CHUNK_ROWS = (32, 16_384)  # at least, at most
+DRIFT_ROWS = 10_000  # of new rows that are looked at, whether they are like those learnt
 # One chunk is checked and copied while others are in the graph.
 WORKERS = 1 + min(os.cpu_count() or 1, 8)
 
@@ -117,8 +118,11 @@ def outputs_of_new(model: Network, table: pd.DataFrame | Mapping[str, np.ndarray
     for part in encoding.parts:
         for remark in part.remarks(table):
             log.warning("%s", remark)
-    if len(outputs) >= drift.LEAST_ROWS and (told := drift.sentence(drift.moves(target_of(model).seen, table))):
-        log.warning("%s", told)
+    if len(outputs) >= drift.LEAST_ROWS:
+        step = -(-len(outputs) // DRIFT_ROWS)
+        some = {own.name: table[own.name][::step] for own in target_of(model).seen if own.name in table}
+        if told := drift.sentence(drift.moves(target_of(model).seen, some)):
+            log.warning("%s", told)
     return outputs
 
 
