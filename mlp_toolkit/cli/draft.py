@@ -83,7 +83,7 @@ def draft(
     known = frame[complete(frame, names)].reset_index(drop=True)
     notes = list(table.notes)
     if task is None:
-        task, why = infer_task(known, names)
+        task, why = _infer_task(known, names)
         notes.append(f"task: {task}, since {why}; say --task for another")
     kinds = infer_kinds(image_files.rooted(frame.drop(columns=names), table.folder, {}))
     notes += kinds.notes
@@ -121,8 +121,7 @@ def _features(frame: pd.DataFrame, kinds: Kinds) -> tuple[list[str], list[str]]:
     return features, [f"{listed}: whole numbers that are codes by their names, so categorical"] if codes else []
 
 
-def infer_task(frame: pd.DataFrame, names: Sequence[str]) -> tuple[str, str]:
-    """The task that targets are for, and why."""
+def _infer_task(frame: pd.DataFrame, names: Sequence[str]) -> tuple[str, str]:
     kinds: list[set[float] | None] = []
     for name in names:
         try:

@@ -69,9 +69,10 @@ def baselines_of(
 def _learnt(data: RecipeData, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     """Encoded training rows, what they are to teach, (rows, outputs), and their weights; of many rows some."""
     most = min(MOST_ROWS, max(200, MOST_VALUES // max(1, data.encoding.width)))
-    random, share = np.random.default_rng(seed), most / max(1, data.counts["train"])
+    pieces = list(data.pieces("train"))  # of streamed rows a sample already
+    random, share = np.random.default_rng(seed), most / sum(len(piece.values) for piece in pieces)
     parts = []
-    for piece in data.pieces("train"):
+    for piece in pieces:
         rows = np.arange(len(piece.values))
         rows = rows if share >= 1 else rows[random.random(len(rows)) < share]
         weights = piece.weights[rows] if piece.weights is not None else np.ones(len(rows))
@@ -106,7 +107,8 @@ def _boosted_trees(x: np.ndarray, y: np.ndarray, weights: np.ndarray | None, tar
 
     of_round = target.n_outputs if target.n_outputs > 2 or target.task != "multiclass" else 1
     most = max(200, MOST_VALUES_OF_TREES // (x.shape[1] * of_round))
-    x, y, weights = x[:most], y[:most], weights[:most] if weights is not None else None
+    step = -(-len(x) // most)  # spread over all rows: files are often sorted by the target
+    x, y, weights = x[::step], y[::step], weights[::step] if weights is not None else None
     rounds = min(100, max(LEAST_ROUNDS, MOST_TREES // of_round))
     settings: dict[str, Any] = {"max_iter": rounds, "learning_rate": 0.1 if rounds == 100 else 0.3, "random_state": 0}
     if target.task != "regression":
