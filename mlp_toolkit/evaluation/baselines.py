@@ -167,4 +167,4 @@ def _sentences(values: np.ndarray, outputs: np.ndarray, said: dict[str, np.ndarr
     _, name, score, low, _ = best
     how = "better than" if low > 0 else "as well as"
     told = f"{leading} {number(score)} against {number(own)} of the test rows"
-    return [f"{DO[name]} {how} the network: {told}. Try preset: strong, or mlp-toolkit tune"]
+    return [f"{DO[name]} {how} the network: {told}"]

@@ -67,7 +67,8 @@ def scored(directory: Path, done: Fitted, spec: Recipe, data: RecipeData) -> tup
     scores["baselines"] = {}
     if spec.baselines == "auto":
         scores["baselines"], said = baselines_of(data, values, outputs, names, spec.seed)
-        notes += said
+        remedy = "mlp-toolkit tune" if spec.preset == "strong" else "preset: strong, or mlp-toolkit tune"
+        notes += [f"{sentence}. Try {remedy}" for sentence in said]
     return scores, notes
 
 
