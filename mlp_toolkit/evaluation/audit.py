@@ -11,7 +11,7 @@ from mlp_toolkit.data.columns import parsing
 from mlp_toolkit.data.columns.encoder import encode
 from mlp_toolkit.data.dataset import Dataset
 from mlp_toolkit.errors import listing, number
-from mlp_toolkit.evaluation.drift import moves, seen_in
+from mlp_toolkit.evaluation.drift import moves, seen_in, with_days
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -151,9 +151,11 @@ def _odd_values(frame: pd.DataFrame, data: Dataset) -> list[str]:
 def _split(data: Dataset, frame: pd.DataFrame) -> list[str]:
     """Columns that are not alike in training and test rows."""
     train, test = (frame.iloc[data.parts[part]] for part in ("train", "test"))
-    others = [*data.kinds.of("categorical"), *data.kinds.of("date")]
-    seen = seen_in({str(name): train[name].to_numpy() for name in train}, data.kinds.of("numeric"), others)
-    found = [own for own in moves(seen, {str(name): test[name].to_numpy() for name in test}) if own.moved]
+    before, after = (
+        with_days({str(name): rows[name].to_numpy() for name in rows}, data.encoding) for rows in (train, test)
+    )
+    numbers = [*data.kinds.of("numeric"), *data.kinds.of("date")]
+    found = [own for own in moves(seen_in(before, numbers, data.kinds.of("categorical")), after) if own.moved]
     found.sort(key=lambda own: -own.psi)
     return [
         f"{own.name!r} is not alike in training and test rows (stability index {own.psi:.2g})"

@@ -36,7 +36,7 @@ DO = {
 
 
 def baselines_of(
-    data: RecipeData, values: np.ndarray, outputs: np.ndarray, names: list[str], seed: int
+    data: RecipeData, values: np.ndarray, outputs: np.ndarray, names: list[str], seed: int, *, remedy: str
 ) -> tuple[dict[str, dict[str, float]], list[str]]:
     """The test scores of each baseline, and a sentence where one does as well as the network.
 
@@ -46,6 +46,7 @@ def baselines_of(
         outputs: (rows, outputs) the network's predictions of them.
         names: The scores wanted.
         seed: Of the rows that are learnt from, where there are many.
+        remedy: What to try where one does as well.
     """
     from threadpoolctl import threadpool_limits  # scikit-learn's own dependency
 
@@ -63,7 +64,7 @@ def baselines_of(
                 parts[name].append(outputs_of(encoded).astype(np.float64))
         said = {name: np.concatenate(own) for name, own in parts.items()}
         found = {name: metrics.score(values, own, target, names) for name, own in said.items()}
-    return found, _sentences(values, outputs, said, data.target)
+    return found, [f"{told}. Try {remedy}" for told in _sentences(values, outputs, said, data.target)]
 
 
 def _learnt(data: RecipeData, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
@@ -144,7 +145,7 @@ def _classes(
 
 
 def _sentences(values: np.ndarray, outputs: np.ndarray, said: dict[str, np.ndarray], target: Target) -> list[str]:
-    """Says which baseline does as well as the network, or better; nothing where it wins."""
+    """Says which baseline does as well as the network, or better; nothing where it wins, or both are perfect."""
     leading, picked = LEADING[target.task], looked_at(len(values))
     values, outputs, said = values[picked], outputs[picked], {name: own[picked] for name, own in said.items()}
     drawn = drawn_scores(values, outputs, target)
@@ -162,8 +163,8 @@ def _sentences(values: np.ndarray, outputs: np.ndarray, said: dict[str, np.ndarr
         low, high = np.nanquantile(sign * apart, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
         if sign * (score - own) >= 0 and (best is None or sign * (score - own) > best[0]):
             best = sign * (score - own), name, score, float(low), float(high)
-    if best is None or own is None:
-        return []
+    if best is None or own is None or own == best[2] == (0 if leading in LOWER_IS_BETTER else 1):
+        return []  # where none makes a mistake there is nothing to try
     _, name, score, low, _ = best
     how = "better than" if low > 0 else "as well as"
     told = f"{leading} {number(score)} against {number(own)} of the test rows"

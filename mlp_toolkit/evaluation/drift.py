@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mlp_toolkit.data.columns import parsing
+from mlp_toolkit.data.columns.date import Date
+from mlp_toolkit.data.columns.encoder import Encoding
 
 QUANTILES = 21  # of numbers, the least and the greatest among them
 MOST_COLUMNS, MOST_WORDS, MOST_NUMBERS = 500, 50, 20
@@ -60,13 +62,32 @@ class Moved(NamedTuple):
     moved: bool
 
 
+def with_days(columns: Any, encoding: Encoding) -> dict[str, Any]:
+    """Raw columns by name, those of dates as numbers of days: however they are written, they are compared as times.
+
+    Args:
+        columns: A data frame, or its columns by name; some may not be there.
+        encoding: Which of them are dates, and how they are written.
+
+    Raises:
+        UserError: A value is no date.
+    """
+    formats = {name: own for part in encoding.parts if isinstance(part, Date) for name, own in part.formats}
+    return {
+        str(name): parsing.date_numbers(parsing.to_dates(columns[name], name, formats[name]), formats[name])[:, 0]
+        if name in formats
+        else columns[name]
+        for name in columns
+    }
+
+
 def seen_in(columns: Mapping[str, np.ndarray], numeric: Sequence[str], others: Sequence[str]) -> tuple[Seen, ...]:
     """What is kept of the training rows.
 
     Args:
-        columns: Raw columns by name.
-        numeric: Those of numbers; of all at most 500 are kept.
-        others: Those of words and dates.
+        columns: Columns by name, as `with_days` gives them.
+        numeric: Those of numbers and dates; of all at most 500 are kept.
+        others: Those of words.
     """
     found = []
     for name in [*numeric, *others][:MOST_COLUMNS]:
@@ -103,7 +124,7 @@ def _numbers(column: Any, name: str) -> np.ndarray:
 
 
 def moves(seen: Sequence[Seen], columns: Any) -> list[Moved]:
-    """How far each column of new rows, a data frame or its columns by name, lies from what was learnt.
+    """How far each column of new rows, by name and as `with_days` gives them, lies from what was learnt.
 
     Columns that are not there are left out.
     """
@@ -113,11 +134,13 @@ def moves(seen: Sequence[Seen], columns: Any) -> list[Moved]:
 
 def _moved(seen: Seen, column: Any, sure: float) -> Moved:
     if seen.words or not seen.quantiles:
-        texts = parsing.to_text(column).astype(str)
-        rows, missing = len(texts), float(np.mean(texts == "")) if len(texts) else 0.0
         known = dict(seen.words)
-        words, counts = np.unique(texts[texts != ""], return_counts=True)
-        now = dict(zip(words.tolist(), (counts / max(1, rows)).tolist(), strict=True))
+        codes, texts = parsing.distinct_texts(column)  # the last place is that of missing values
+        rows, counts = len(codes), np.bincount(codes % (len(texts) + 1), minlength=len(texts) + 1)
+        now: dict[str, float] = {}
+        for word, count in zip(parsing.Spellings(known).of([*texts, ""]), counts, strict=True):
+            now[word] = now.get(word, 0.0) + count / max(1, rows)
+        missing = now.pop("", 0.0)
         unseen = sum(share for word, share in now.items() if word not in known)
         before = [*known.values(), max(0.0, 1 - seen.missing - sum(known.values())), seen.missing]
         after = [*(now.get(word, 0.0) for word in known), unseen, missing]

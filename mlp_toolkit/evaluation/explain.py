@@ -25,6 +25,8 @@ MOST_ROWS, REPEATS = 2_000, 5
 GRID, CURVES = 20, 50
 MOST_EXACT, DRAWS, BACKGROUND = 8, 200, 50
 BINS, LEAST_ROWS, MOST_WORDS, LEVEL = 4, 20, 20, 0.05
+NO_SPREAD = 1e-6  # of a mean: losses are told apart in float32
+MOST_TIMES = 1_000  # as bad as rows that are predicted without an error
 T_95 = 1.96
 
 
@@ -224,7 +226,8 @@ def _outputs_of(model: Model, frames: Sequence[pd.DataFrame], output: int) -> li
 def row_losses(values: np.ndarray, outputs: np.ndarray, target: Target) -> np.ndarray:
     """How wrong each row is, (rows,): squared error in shares of the variance, or cross entropy."""
     if target.task == "regression":
-        return np.asarray((np.square(values - outputs) / np.maximum(values.var(axis=0), 1e-300)).mean(axis=1))
+        variance = values.var(axis=0)
+        return np.asarray((np.square(values - outputs) / np.where(variance > 0, variance, 1)).mean(axis=1))
     if target.task == "multiclass":
         chance = outputs[np.arange(len(values)), values[:, 0].astype(int)]
         return np.asarray(-np.log(np.maximum(chance, 1e-7)))
@@ -258,16 +261,26 @@ def slices(model: Model, frame: pd.DataFrame, values: np.ndarray, top: Sequence[
     lines = []
     for name, mask in masks.items():
         if LEAST_ROWS <= mask.sum() <= len(mask) - LEAST_ROWS:
-            inside, outside = losses[mask], losses[~mask]
-            p = float(stats.ttest_ind(inside, outside, equal_var=False, alternative="greater").pvalue)
-            lines.append((name, int(mask.sum()), float(inside.mean()), float(outside.mean()), p))
+            inside, outside = ((own.mean(), own.std(ddof=1), len(own)) for own in (losses[mask], losses[~mask]))
+            if inside[1] > NO_SPREAD * inside[0] or outside[1] > NO_SPREAD * outside[0]:
+                p = stats.ttest_ind_from_stats(*inside, *outside, equal_var=False, alternative="greater").pvalue
+                lines.append((name, inside[2], float(inside[0]), float(outside[0]), float(p)))
     lines.sort(key=lambda line: line[4])
     found, before = [], 0.0
     for place, (name, rows, loss, others, p) in enumerate(lines):
         before = max(before, min(1.0, p * (len(lines) - place)))
-        if not before < LEVEL:  # NaN, of slices without any spread, is no finding
+        if before >= LEVEL:
             break
-        found.append({"slice": name, "rows": rows, "loss": loss, "others": others, "times": loss / others, "p": before})
+        found.append(
+            {
+                "slice": name,
+                "rows": rows,
+                "loss": loss,
+                "others": others,
+                "times": loss / max(others, loss / MOST_TIMES),
+                "p": before,
+            }
+        )
     names = ["slice", "rows", "loss", "others", "times", "p"]
     return pd.DataFrame(found, columns=names).sort_values("times", ascending=False, ignore_index=True)
 

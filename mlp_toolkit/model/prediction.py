@@ -121,7 +121,7 @@ def outputs_of_new(model: Network, table: pd.DataFrame | Mapping[str, np.ndarray
     if len(outputs) >= drift.LEAST_ROWS:
         step = -(-len(outputs) // DRIFT_ROWS)
         some = {own.name: table[own.name][::step] for own in target_of(model).seen if own.name in table}
-        if told := drift.sentence(drift.moves(target_of(model).seen, some)):
+        if told := drift.sentence(drift.moves(target_of(model).seen, drift.with_days(some, encoding))):
             log.warning("%s", told)
     return outputs
 

@@ -26,10 +26,10 @@ def knowing_its_rows(done: Fitted, data: RecipeData) -> Fitted:
     """The same with what is kept of the training rows' columns, so that its file can tell what has moved since."""
     columns: dict[str, Any] = {}
     pieces = [frames.columns_of(piece.frame) for piece in data.pieces("train")]
-    others = [*data.kinds.of("categorical"), *data.kinds.of("date")]
-    for name in [*data.kinds.of("numeric"), *others]:
+    numbers, words = [*data.kinds.of("numeric"), *data.kinds.of("date")], data.kinds.of("categorical")
+    for name in [*numbers, *words]:
         columns[name] = np.concatenate([piece[name] for piece in pieces])
-    seen = drift.seen_in(columns, data.kinds.of("numeric"), others)
+    seen = drift.seen_in(drift.with_days(columns, data.encoding), numbers, words)
     return replace(done, target=replace(done.target, seen=seen))
 
 
@@ -66,9 +66,9 @@ def scored(directory: Path, done: Fitted, spec: Recipe, data: RecipeData) -> tup
         scores["intervals"] = conformal.coverage(values, outputs, target)
     scores["baselines"] = {}
     if spec.baselines == "auto":
-        scores["baselines"], said = baselines_of(data, values, outputs, names, spec.seed)
         remedy = "mlp-toolkit tune" if spec.preset == "strong" else "preset: strong, or mlp-toolkit tune"
-        notes += [f"{sentence}. Try {remedy}" for sentence in said]
+        scores["baselines"], said = baselines_of(data, values, outputs, names, spec.seed, remedy=remedy)
+        notes += said
     return scores, notes
 
 

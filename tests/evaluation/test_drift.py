@@ -98,3 +98,26 @@ def test_of_a_model_without_its_rows_it_is_said(tmp_path: Path) -> None:
     rows.to_csv(tmp_path / "rows.csv", index=False)
     with pytest.raises(UserError, match="keeps nothing"):
         drift_of(mt.load(earlier / "model.h5"), earlier, tables.read_table(tmp_path / "rows.csv"))
+
+
+def test_codes_written_otherwise_have_not_moved() -> None:
+    codes = np.random.default_rng(0).integers(1_000, 1_040, 800)
+    seen = drift.seen_in({"zip": np.char.zfill(codes.astype(str), 5).astype(object)}, [], ["zip"])
+    for again in (codes, codes.astype(float), codes.astype(str).astype(object)):
+        (moved,) = drift.moves(seen, {"zip": again})
+        assert (moved.psi, moved.unseen, moved.moved) == (pytest.approx(0, abs=1e-9), 0, False)
+    with_gaps = np.where(np.arange(800) % 4 == 0, None, codes.astype(object))
+    assert drift.moves(seen, {"zip": with_gaps})[0].missing == pytest.approx(0.25)
+
+
+def test_dates_are_compared_as_times_however_they_are_written(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    days = pd.date_range("2024-01-01", periods=600, freq="D")
+    rows = pd.DataFrame({"day": days.strftime("%Y-%m-%d"), "y": np.random.default_rng(0).normal(size=600)})
+    recipe = {"task": "regression", "data": {"target": "y"}, "train": {"epochs": 1}, "baselines": "none"}
+    run = mt.run(recipe | {"report": "brief"}, data=rows, out=tmp_path / "run", verbose=0)
+    some = rows.sample(200, random_state=0)
+    run.predict(some)
+    run.predict(some.assign(day=pd.to_datetime(some["day"])))
+    assert "not like those" not in caplog.text
+    run.predict(some.assign(day=pd.to_datetime(some["day"]) + pd.Timedelta(days=400)))
+    assert "'day'" in caplog.text

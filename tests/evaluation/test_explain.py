@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import warnings
 from typing import Any
 
 import numpy as np
@@ -119,6 +120,16 @@ def test_a_planted_slice_is_found_and_clean_data_give_hardly_any() -> None:
         found_in += bool(len(told)) and "w is up" in told["slice"][0] and "b from 0." in told["slice"][0]
     assert found_in >= 9
     assert cried <= 3
+
+
+def test_slices_without_spread_are_no_findings_and_hide_none() -> None:
+    frame = pd.DataFrame({"place": np.repeat(["a", "b", "c", "d"], 50)})
+    values = np.repeat([0.0, 0.0, 0.0, 5.0], 50)[:, None] + np.where(frame.index >= 150, frame.index % 7, 0)[:, None]
+    model = explain.Model(lambda rows: np.zeros((len(rows), 1)), NUMBER, ["place"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert explain.slices(model, frame, values)["slice"].tolist() == ["place is d"]
+        assert explain.slices(model, frame, np.ones((200, 1))).empty
 
 
 def test_slices_of_classes_count_the_cross_entropy() -> None:

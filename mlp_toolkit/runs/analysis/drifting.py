@@ -74,7 +74,9 @@ def drift_of(model: Network, run: Path, table: tables.Table) -> Drift:
         )
     frame = prediction.table_rows(model, table)
     columns = prediction.model_columns(model, frames.normalise(frame))
-    found = sorted(drift.moves(target.seen, columns), key=lambda own: -own.psi)
+    found = sorted(
+        drift.moves(target.seen, drift.with_days(columns, prediction.encoding_of(model))), key=lambda own: -own.psi
+    )
     return Drift(len(frame), tuple(found), tuple(_of_predictions(model, run, columns)))
 
 
