@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 CONSTRAINTS ?= constraints.txt
 RECIPE ?= breast_cancer
 
-.PHONY: run notebook notebooks docs bench bench-quality test test-slow test-others test-some lint types check coverage clean-coverage wheel clean
+.PHONY: run notebook notebooks docs bench bench-quality test test-slow test-others test-some lint types check coverage wheel clean
 
 run: $(VENV)/ready
 	$(BIN)/mlp-toolkit run $(RECIPE)
@@ -28,7 +28,7 @@ test-some: $(VENV)/ready
 	$(TEST) tests/recipe tests/data tests/storage tests/cli
 
 test-slow: $(VENV)/ready
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow -n 2 --dist loadfile
 	$(BIN)/python -m pytest tests/programs/fuzz_all.py
 
 # Opens the first notebook of the lecture.
@@ -58,14 +58,13 @@ types: $(VENV)/ready
 wheel: $(VENV)/ready
 	PYTHON=$(PYTHON) bash tests/programs/check_wheel.sh $(BIN)/python
 
-check: OPTIONS = --cov --cov-append --cov-report=
-check: clean-coverage lint types test coverage notebooks docs test-slow test-others wheel
+check: lint types test notebooks docs test-slow test-others wheel
 
-coverage:
-	$(BIN)/coverage report
-
-clean-coverage:
+# What the tests run of the package, for the eye; it makes them a good deal slower.
+coverage: $(VENV)/ready
 	rm -f .coverage
+	$(MAKE) test OPTIONS="--cov --cov-append --cov-report="
+	$(BIN)/coverage report
 
 $(VENV)/ready: pyproject.toml $(CONSTRAINTS)
 	$(PYTHON) -m venv $(VENV)

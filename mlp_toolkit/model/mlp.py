@@ -53,6 +53,7 @@ def build_mlp(
     l2: float | None = None,
     output: str = "auto",
     network: str | None = None,
+    frequency: float | None = None,
     ensemble: int | None = None,
     loss: Any = None,
     optimizer: Any = None,
@@ -83,6 +84,8 @@ def build_mlp(
             where LOW = -HIGH). Classification has its table's activation.
         network: plain, or realmlp: scaled numbers with periodic embeddings, neurons that mix their activation with
             their input, and a begin that is fitted to the training rows (arXiv 2407.04491).
+        frequency: Of realmlp's embeddings: the largest deviation of a number's frequencies at the beginning, above 0
+            and at most 100; None takes 8 for regression and 2 for classes.
         ensemble: Members that are trained at once, 1 to 64, each with its own initial weights, dropout and loss; the
             output is the mean of theirs. Member k, from 0, begins as a network of the seed `seed` + 10,000 k.
         loss: A name, an alias such as "mse", or a Keras loss.
@@ -108,6 +111,7 @@ def build_mlp(
     _check_task(task, n_outputs, preset, output)
     given = {"hidden": hidden, "activation": activation, "initializer": initializer, "batch_norm": batch_norm}
     given |= {"dropout": dropout, "l2": l2, "output": output, "network": network, "ensemble": ensemble}
+    given["frequency"] = frequency
     choice = _model_spec(task, preset, given)
     _check_precision(precision)
     if seed is not None:
@@ -200,6 +204,7 @@ def _realmlp(choice: spec.Model, task: str, sizes: tuple[int, int], known: Known
         output=output.get(choice.output, output["default"]),
         dropout=choice.dropout,
         steps=known.steps,
+        sigma=choice.frequency_of(task),
         bounds=known.bounds,
         seed=seed,
         name=name,

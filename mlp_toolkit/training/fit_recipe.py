@@ -320,6 +320,7 @@ def network_of(spec: Recipe, data: RecipeData, sets: int = 1) -> Any:
         l2=spec.model.l2,
         output=data.target.output,
         network=spec.model.network,
+        frequency=None if spec.model.frequency == "auto" else spec.model.frequency,
         ensemble=spec.model.ensemble * sets,
         loss=_loss(spec),
         optimizer=make_optimizer(

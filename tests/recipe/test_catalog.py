@@ -142,6 +142,7 @@ def test_the_default_preset_holds_the_defaults_of_the_contract():
         "warm_start": None,
         "pretrain": None,
         "network": "plain",
+        "frequency": "auto",
         "ensemble": 1,
     }
     assert values["train"] == {

@@ -19,6 +19,7 @@ MODEL = {
     "warm_start": None,
     "pretrain": None,
     "network": "plain",
+    "frequency": "auto",
     "ensemble": 1,
 }
 
@@ -149,6 +150,7 @@ def test_initializers_go_by_name_or_class_name(name):
         {"initializer": "he"},
         {"output": "sigmoid"},
         {"ensemble": 0},
+        {"frequency": 0.0},
         {"warm_start": {"from": "a.h5"}},
         {"neurons": 64},
     ],

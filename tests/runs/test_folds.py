@@ -163,6 +163,7 @@ def test_a_killed_ensemble_with_folds_resumes_to_the_same_bits(folder, tmp_path)
         ({"model.ensemble": 2, "train.optimizer": "muon"}, "not available for several members"),
         ({"preset": "strong", "model.activation": "step"}, "step function"),
         ({"preset": "strong", "model.l2": 0.1}, "realmlp has no l2"),
+        ({"model.frequency": 1.0}, "is for network: realmlp"),
         ({"preset": "strong", "model.activation": "leaky_relu"}, "not for network: realmlp"),
         ({"train.label_smoothing": 0.1}, "is for multiclass"),
         ({"train.keep": "best_and_last"}, "is for ensembles"),

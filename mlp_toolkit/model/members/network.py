@@ -38,6 +38,7 @@ def realmlp(
     output: str,
     dropout: float,
     steps: int | None,
+    sigma: float = 0.1,
     bounds: tuple[Sequence[float], Sequence[float]] = ((), ()),
     seed: int = 0,
     name: str = "mlp",
@@ -54,6 +55,7 @@ def realmlp(
         output: The output's.
         dropout: 0 ≤ dropout < 1.
         steps: Of the whole training, over which dropout goes on; None leaves it as it is.
+        sigma: The largest deviation of the frequencies of numbers' embeddings at the beginning.
         bounds: What the members' values are kept within, one for each output.
         seed: 0 or more.
         name: The network's name.
@@ -63,7 +65,7 @@ def realmlp(
     inputs = keras.Input((n_features,), name="features")
     x = RobustScale(name="scale")(ToMembers(name="members")(inputs))
     numbers, categories = list(columns.numbers), list(columns.categories)
-    x = Embeddings(members, numbers, categories, seeds=seeds, name="embeddings")(x)
+    x = Embeddings(members, numbers, categories, sigma, seeds=seeds, name="embeddings")(x)
     x = MembersScale(members, name="factors")(x)
     for index, units in enumerate(hidden, 1):
         about: dict[str, Any] = {"initializers": _normal(seeds, index), "name": f"hidden_{index}"}

@@ -15,6 +15,7 @@ from mlp_toolkit.model.members.arithmetic import cosine_of_turns
 from mlp_toolkit.model.members.layers import MOST_MEMBERS
 
 WIDEST = 1_000_000  # encoded columns
+LEAST_SIGMA = 0.05
 FREQUENCIES, GIVEN = 16, 3  # of a number's embedding: cosines, and what is made of them
 
 
@@ -75,7 +76,8 @@ class Embeddings(keras.layers.Layer):
         members: How many, 1 or more.
         numbers: Positions of the columns that are embedded as numbers.
         categories: Blocks of one-hot columns that are embedded as one: [begin, how many, coordinates].
-        sigma: The standard deviation of the frequencies at the beginning, above 0.
+        sigma: The standard deviation of the last frequency at the beginning, above 0; that of the first is 0.05, or
+            this where it is less, and the others lie between them in equal ratios.
         seeds: One for each member.
 
     Takes (members or 1, columns, rows) and gives (members, coordinates, rows): those of the numbers, then those of the
@@ -102,7 +104,8 @@ class Embeddings(keras.layers.Layer):
         self.passing = [place for place in range(int(input_shape[1] or 0)) if place not in taken]
         count, edge = len(self.numbers), 1 / math.sqrt(FREQUENCIES)
         if count:
-            self.frequency = self._weight("frequency", (count, FREQUENCIES, 1), lambda r, s: r.normal(0, self.sigma, s))
+            sigmas = np.geomspace(min(LEAST_SIGMA, self.sigma), self.sigma, FREQUENCIES)[:, None]
+            self.frequency = self._weight("frequency", (count, FREQUENCIES, 1), lambda r, s: sigmas * r.normal(0, 1, s))
             self.phase = self._weight("phase", (count, FREQUENCIES, 1), lambda r, s: r.uniform(-0.5, 0.5, s))
             self.mixing = self._weight("mixing", (count, GIVEN, FREQUENCIES), lambda r, s: r.uniform(-edge, edge, s))
             self.shift = self._weight("shift", (count, GIVEN, 1), lambda r, s: r.uniform(-edge, edge, s))
@@ -160,6 +163,7 @@ class Embeddings(keras.layers.Layer):
             and are_whole(*self.numbers, most=WIDEST)
             and all(len(block) == 3 and are_whole(*block, most=WIDEST) for block in self.categories)
             and is_number(self.sigma)
+            and self.sigma > 0
         )
 
 

@@ -97,6 +97,8 @@ class Recipe(Part):
             )
         if train.label_smoothing and self.task != "multiclass":
             raise known_names.refuse("is for multiclass", at=("train", "label_smoothing"), allowed="0")
+        if model.network == "plain" and model.frequency != "auto":
+            raise known_names.refuse("is for network: realmlp", at=("model", "frequency"), allowed="auto")
         if not model.members:
             if train.keep != "best":
                 raise known_names.refuse("is for ensembles", at=("train", "keep"), allowed="best")

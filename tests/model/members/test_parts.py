@@ -211,3 +211,11 @@ def test_columns_of_many_words_are_embedded_and_two_values_are_not(people):
     assert (size, coordinates) == (10, 8)
     np.testing.assert_array_equal(x[:, begin : begin + size].sum(axis=1), 1)
     assert isinstance(found, Columns)
+
+
+def test_frequencies_begin_coarse_to_fine() -> None:
+    layer = Embeddings(1, numbers=list(range(2_000)), sigma=8, seeds=[1])
+    layer.build((1, 2_000, None))
+    deviations = layer.frequency.numpy()[0, :, :, 0].std(axis=0)
+    assert deviations == pytest.approx(0.05 * 160 ** (np.arange(16) / 15), rel=0.1)
+    assert not Embeddings.from_config(layer.get_config() | {"sigma": 0}).sound()
