@@ -6,7 +6,7 @@ arrays: what a user hands to `fit` as checked arrays.
 columns: kinds of columns, and their encoding.
 dataset: a recipe's rows in memory.
 images: image files and their pixels.
-leaks: features that give the target away.
+leaks: what makes a score better than new rows will be.
 pieces: rows as all rooms take them, in memory or not.
 reading: files become tables.
 roles: what each column is for, and whether it is there.

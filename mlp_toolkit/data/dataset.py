@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlp_toolkit.data import leaks, roles
+from mlp_toolkit.data import roles
 from mlp_toolkit.data.columns import encoder
 from mlp_toolkit.data.columns.kinds import Kinds
 from mlp_toolkit.data.images import image_files, pixels
+from mlp_toolkit.data.leaks.chance_splits import cautions
+from mlp_toolkit.data.leaks.features import leaks_found
 from mlp_toolkit.data.pieces import Piece
 from mlp_toolkit.data.reading import frames, tables
 from mlp_toolkit.data.splitting import Ties, member_folds, split_rows, ties_of
@@ -211,7 +213,8 @@ def assemble(recipe: Recipe, labelled: Labelled, notes: list[str], place: str) -
     encoding = encoder.fit_encoding(rows.iloc[parts["train"]], kinds, image)
     _note_twins(compared, parts, notes)
     train = parts["train"]
-    notes += leaks.leaks_found(rows.iloc[train], kinds, values[train], recipe.task, data.targets)
+    notes += leaks_found(rows.iloc[train], kinds, values[train], recipe.task, data.targets)
+    notes += cautions(recipe, frame, kinds, values, parts)
     spread = Spread.of(values[parts["train"]], values) if recipe.task == "regression" else None
     target = fit_target(recipe, spread, labelled.classes)
     ties = ties_of(recipe, frame)

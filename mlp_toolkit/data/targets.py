@@ -18,6 +18,8 @@ from mlp_toolkit.recipe.spec import Recipe
 if TYPE_CHECKING:
     import pandas as pd
 
+# Predictions in ascending order, and how far rows of these are usually off; none where that does not depend on them.
+Sizes = tuple[()] | tuple[tuple[float, ...], tuple[float, ...]]
 
 # Losses that are not of the difference between target and output alone.
 NOT_CENTRED = ("mean_absolute_percentage_error", "mean_squared_logarithmic_error", "poisson")
@@ -39,6 +41,8 @@ class Target:
         level: How often intervals or sets of labels hold the truth, above 0 and below 1; 0 where there are none.
         widths: Regression: half an interval, one for each target; else the least probability of a class, or of a label
             and of its absence, that is in the set.
+        sizes: Regression: where intervals are wider for some predictions than for others, for each target the sizes
+            that its width is multiplied by.
         seen: What is kept of the training rows' columns, as `evaluation.drift.Seen`, to tell whether new rows are like
             them.
     """
@@ -52,6 +56,7 @@ class Target:
     thresholds: tuple[float, ...] = ()
     level: float = 0.0
     widths: tuple[float, ...] = ()
+    sizes: tuple[Sizes, ...] = ()
     seen: tuple[Any, ...] = ()
 
     @property

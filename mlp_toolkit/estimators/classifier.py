@@ -41,7 +41,8 @@ class MLPClassifier(ClassifierMixin, InMemory):
         epochs: Passes over the rows at most, 1 or more.
         batch_size: Rows of one step, 1 or more.
         class_weight: balanced; a weight for every class, or for every label by its column's number or name; None.
-        calibrate: Correct the probabilities by the validation rows once the network is trained.
+        calibrate: Correct the probabilities by the validation rows once the network is trained: True, or "isotonic"
+            (two classes, or labels).
         early_stopping: Stop after so many epochs without a lower validation loss, or `{"patience": 10}`; None trains
             all epochs. The best epoch is taken in any case.
         validation_fraction: Share of the rows held out, shuffled and stratified, to choose the best epoch by; 0 holds
@@ -87,7 +88,7 @@ class MLPClassifier(ClassifierMixin, InMemory):
         epochs: int | None = None,
         batch_size: int | None = None,
         class_weight: str | Mapping[Any, float] | None = "preset",
-        calibrate: bool | None = None,
+        calibrate: bool | str | None = None,
         early_stopping: int | str | Mapping[str, int] | None = "preset",
         validation_fraction: float | str | None = None,
         features: str | Sequence[Any] | Mapping[Any, str] | None = None,

@@ -8,10 +8,10 @@ from typing import Any
 
 from mlp_toolkit.data import targets as data_targets
 from mlp_toolkit.data.columns.encoder import Encoding
-from mlp_toolkit.evaluation.calibration import Fit
+from mlp_toolkit.evaluation.calibration import Fit, Steps
 from mlp_toolkit.model.backend import keras
 from mlp_toolkit.model.keras_types import Network, Tensor
-from mlp_toolkit.model.layers.calibration import Calibration
+from mlp_toolkit.model.layers.calibration import Calibration, Isotonic
 from mlp_toolkit.model.layers.columns import Columns, free_name
 from mlp_toolkit.model.layers.encoding import encoding_layers
 from mlp_toolkit.model.layers.target import Target
@@ -19,7 +19,7 @@ from mlp_toolkit.model.parts.losses import usual_metrics
 
 
 def build_model_file(
-    network: Network, encoding: Encoding, target: data_targets.Target, correction: Fit | None = None
+    network: Network, encoding: Encoding, target: data_targets.Target, correction: Fit | Steps | None = None
 ) -> Network:
     """The network with the encoding before it and the target's units after it: raw rows in, predictions out.
 
@@ -39,14 +39,13 @@ def build_model_file(
     outputs = network(encoder.output)
     taken = [network.name, *(layer.name for layer in encoder.layers)]
     if correction is not None:
-        softmax = target.task == "multiclass"
-        name = free_name("calibration", taken)
-        outputs = Calibration(correction.slope, correction.offset, softmax, name=name)(outputs)
+        outputs = _correcting(correction, target, free_name("calibration", taken))(outputs)
     settings = (target.task, target.names, target.classes, target.offset, target.scale)
     judging: dict[str, Any] = {
         "thresholds": target.thresholds,
         "level": target.level,
         "widths": target.widths,
+        "sizes": target.sizes,
         "seen": target.seen,
     }
     final = Target(*settings, **judging, name=free_name("target", taken))(outputs)
@@ -60,6 +59,13 @@ def build_model_file(
         for new, old in zip(optimizer.variables, network.optimizer.variables, strict=True):
             new.assign(old)
     return model
+
+
+def _correcting(correction: Fit | Steps, target: data_targets.Target, name: str) -> Any:
+    """The layer that puts probabilities right."""
+    if isinstance(correction, Steps):
+        return Isotonic(correction.at, correction.to, name=name)
+    return Calibration(correction.slope, correction.offset, target.task == "multiclass", name=name)
 
 
 def build_encoder(encoding: Encoding, taken: Sequence[str] = ()) -> Network:

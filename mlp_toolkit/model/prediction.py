@@ -242,6 +242,7 @@ def target_of(model: Network) -> Target:
         thresholds=tuple(last.thresholds),
         level=last.level,
         widths=tuple(last.widths),
+        sizes=tuple((tuple(own[0]), tuple(own[1])) if own else () for own in last.sizes),
         seen=tuple(
             drift.Seen(name, rows, missing, tuple(quantiles), tuple(below), tuple(map(tuple, words)))
             for name, rows, missing, quantiles, below, words in last.seen

@@ -12,7 +12,7 @@ import numpy as np
 from mlp_toolkit.data.pieces import RecipeData
 from mlp_toolkit.data.reading import frames
 from mlp_toolkit.data.splitting import PARTS
-from mlp_toolkit.evaluation import conformal, drift, metrics
+from mlp_toolkit.evaluation import calibration, conformal, drift, metrics
 from mlp_toolkit.evaluation.baselines import baselines_of
 from mlp_toolkit.evaluation.doubt import score_intervals
 from mlp_toolkit.evaluation.few_rows import note_on_few_rows
@@ -64,6 +64,11 @@ def scored(directory: Path, done: Fitted, spec: Recipe, data: RecipeData) -> tup
         scores["thresholds"] = dict(zip(labels, target.thresholds, strict=True))
     if target.widths:
         scores["intervals"] = conformal.coverage(values, outputs, target)
+    if done.correction is not None:
+        plain = replace(done, correction=None)
+        before = np.concatenate([plain.outputs(frames.columns_of(piece.frame)) for piece in data.pieces("test")])
+        errors = [calibration.expected_error(values, said, target.task) for said in (before, outputs)]
+        scores["calibration_error"] = dict(zip(("before", "after"), errors, strict=True))
     scores["baselines"] = {}
     if spec.baselines == "auto":
         remedy = "mlp-toolkit tune" if spec.preset == "strong" else "preset: strong, or mlp-toolkit tune"

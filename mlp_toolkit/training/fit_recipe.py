@@ -16,8 +16,8 @@ from mlp_toolkit.data.pieces import RecipeData
 from mlp_toolkit.data.reading import frames
 from mlp_toolkit.data.targets import Target
 from mlp_toolkit.errors import UserError
-from mlp_toolkit.evaluation.calibration import fit_calibration
-from mlp_toolkit.evaluation.conformal import widths
+from mlp_toolkit.evaluation.calibration import Fit, Steps, fit_calibration, fit_steps
+from mlp_toolkit.evaluation.conformal import with_widths
 from mlp_toolkit.evaluation.decision import USUAL, choose, note
 from mlp_toolkit.model import prediction
 from mlp_toolkit.model.backend import keras, random_state_kept
@@ -25,13 +25,14 @@ from mlp_toolkit.model.keras_types import Network
 from mlp_toolkit.model.layers import augmentation
 from mlp_toolkit.model.layers.augmentation import Augmentation
 from mlp_toolkit.model.members.columns import columns_of
+from mlp_toolkit.model.members.ensemble import is_ensemble
 from mlp_toolkit.model.members.fitting import ROWS_FITTED_TO, fit_to_rows
 from mlp_toolkit.model.mlp import Known, build_mlp
 from mlp_toolkit.model.model_file import build_model_file
 from mlp_toolkit.model.parts.optimizers import make_optimizer
 from mlp_toolkit.recipe.spec import Recipe
 from mlp_toolkit.training import progress, rows_of_data, trainer
-from mlp_toolkit.training.engine.folds import judge_of_folds, out_of_fold
+from mlp_toolkit.training.engine.folds import apart, judge_of_folds, out_of_fold
 from mlp_toolkit.training.engine.keeping import ends_of_waves, of_several_epochs, with_shares
 from mlp_toolkit.training.engine.rows import Resident
 from mlp_toolkit.training.engine.steps import Augment
@@ -158,12 +159,17 @@ def train_recipe(
     network, held_out = _kept(spec, data, network, learned, state)
     correction = None
     if train.calibrate:
-        correction = _calibrated(network, data, validation, by_class=by_class, notes=notes, held_out=held_out)
+        rows = validation if held_out is None else held_out
+        correction = _calibrated(network, data, rows, isotonic=train.calibrate == "isotonic", by_class=by_class)
+        notes.append(
+            f"calibrated on {data.counts['validation' if held_out is None else 'train']:,} validation rows: their log "
+            f"loss goes from {correction.before:.4g} to {correction.after:.4g}"
+        )
     if held_out is not None and correction is not None:
         held_out = correction.applied(held_out, softmax=data.target.task == "multiclass")
     said = data.target.decode(held_out) if held_out is not None else None
     fitted = Fitted(network, data.encoding, data.target, correction, state, time.monotonic() - started, said)
-    return _judged(fitted, spec, data)
+    return _judged(fitted, spec, data, learned)
 
 
 def _check_rows_to_judge_by(spec: Recipe, data: RecipeData) -> None:
@@ -182,7 +188,7 @@ def _check_rows_to_judge_by(spec: Recipe, data: RecipeData) -> None:
         )
 
 
-def _judged(fitted: Fitted, spec: Recipe, data: RecipeData) -> Fitted:
+def _judged(fitted: Fitted, spec: Recipe, data: RecipeData, learned: Any) -> Fitted:
     """The same with thresholds and intervals, where the recipe asks for them, by rows that were not learnt."""
     decision, target = spec.decision, fitted.target
     if decision.threshold not in (USUAL, "auto"):
@@ -200,7 +206,12 @@ def _judged(fitted: Fitted, spec: Recipe, data: RecipeData) -> Fitted:
         fitted.state.notes.extend(note(*own) for own in zip(told, [decision] * len(told), names, strict=True))
         target = replace(target, thresholds=tuple(choice.threshold if choice else USUAL for choice in told))
     if spec.intervals is not None:
-        target = replace(target, level=spec.intervals, widths=widths(values, outputs, target, spec.intervals))
+        lie_apart = None
+        if fitted.out_of_fold is not None and spec.task == "regression":
+            x, *_, fold = learned.in_order()
+            members: Any = next(own for own in (fitted.network, *fitted.network.layers) if is_ensemble(own))
+            lie_apart = apart(members, x, fold, spec.model.ensemble) * np.square(target.scale)
+        target = with_widths(target, values, outputs, spec.intervals, lie_apart)
     return replace(fitted, target=target)
 
 
@@ -267,30 +278,22 @@ def _started(settings: Any, source: Source, network: Network, done: int, notes: 
 
 
 def _calibrated(
-    network: Network,
-    data: RecipeData,
-    validation: Any,
-    *,
-    by_class: np.ndarray | None,
-    notes: list[str],
-    held_out: np.ndarray | None,
-) -> Any:
+    network: Network, data: RecipeData, held_out: Any, *, isotonic: bool, by_class: np.ndarray | None
+) -> Fit | Steps:
     """How the probabilities of a trained network are put right: by its validation rows, or by what folds say."""
-    if held_out is None:
-        x, y, *weights = (np.asarray(array) for array in next(validation.blocks(0)))
-        p = prediction.predict(network, x)
-    else:
+    if isinstance(held_out, np.ndarray):
         (piece,) = data.pieces("train")
-        x, p, y = held_out, held_out, data.target.encode(piece.values)
-        weights = [] if piece.weights is None else [piece.weights]
+        p, y = held_out, data.target.encode(piece.values)
+        weights = piece.weights
+    else:
+        x, y, *given = (np.asarray(array) for array in next(held_out.blocks(0)))
+        p, weights = prediction.predict(network, x), given[0] if given else None
     softmax = data.target.task == "multiclass"
     if softmax and y.shape[1] != p.shape[1]:
         y = np.eye(p.shape[1])[y[:, 0]]
-    found = fit_calibration(y, p, softmax=softmax, weights=weights[0] if weights else None, by_class=by_class)
-    notes.append(
-        f"calibrated on {len(x):,} validation rows: their log loss goes from {found.before:.4g} to {found.after:.4g}"
-    )
-    return found
+    if isotonic:
+        return fit_steps(y, p, weights=weights)
+    return fit_calibration(y, p, softmax=softmax, weights=weights, by_class=by_class)
 
 
 def network_of(spec: Recipe, data: RecipeData, sets: int = 1) -> Any:

@@ -36,7 +36,7 @@ def test_new_rows_are_held_as_often_as_asked(task: str) -> None:
         return (random.random(p.shape) < p).astype(float), p
 
     for _ in range(60):
-        known = replace(target, level=LEVEL, widths=conformal.widths(*drawn(300), target, LEVEL))
+        known = conformal.with_widths(target, *drawn(300), LEVEL)
         of = conformal.coverage(*drawn(300), known)["coverage"]
         held.append(np.mean(list(of.values())) if isinstance(of, dict) else of)
     assert LEVEL - 0.01 < np.mean(held) < LEVEL + 0.02
@@ -57,3 +57,75 @@ def test_an_interval_lies_around_its_prediction() -> None:
     found = conformal.columns(np.array([[10.0], [-1.0]]), target)
     assert found["price_lower"].tolist() == [7.5, -3.5]
     assert found["price_upper"].tolist() == [12.5, 1.5]
+
+
+def of_price(rows: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Dear things are predicted worse: the error's size is a tenth of the prediction."""
+    random = np.random.default_rng(seed)
+    said = random.lognormal(3, 1, (rows, 1))
+    return said * (1 + 0.1 * random.normal(size=(rows, 1))), said
+
+
+PRICE = Target("regression", ("price",), (), (0.0,), (1.0,))
+
+
+def test_where_errors_grow_with_the_prediction_intervals_do_and_hold_as_often() -> None:
+    held, ratios = [], []
+    for seed in range(30):
+        values, said = of_price(600, seed)
+        known = conformal.with_widths(PRICE, values, said, LEVEL)
+        new, of_new = of_price(2_000, 1_000 + seed)
+        half = conformal.half_widths(of_new, known)[:, 0]
+        inside = np.abs(new - of_new)[:, 0] <= half
+        held.append(inside.mean())
+        cheap, dear = (np.argsort(of_new[:, 0])[part] for part in (slice(400), slice(-400)))
+        assert half[dear].mean() > 4 * half[cheap].mean()
+        assert inside[cheap].mean() > 0.75
+        assert inside[dear].mean() > 0.75
+        ratios.append(half.mean() / conformal.quantile(np.abs(values - said)[:, 0], LEVEL))
+        told = conformal.coverage(new, of_new, known)
+        assert told["coverage"]["price"] == pytest.approx(inside.mean())
+        assert told["width"]["price"] == pytest.approx(2 * half.mean())
+        assert told["narrow_and_wide"]["price"] == pytest.approx(2 * np.quantile(half, [0.05, 0.95]))
+    assert LEVEL - 0.01 < np.mean(held) < LEVEL + 0.01
+    assert np.mean(ratios) < 0.95
+
+
+def test_where_errors_do_not_depend_on_the_prediction_the_width_is_one() -> None:
+    one = 0
+    for seed in range(20):
+        random = np.random.default_rng(seed)
+        said = random.normal(size=(500, 1))
+        known = conformal.with_widths(PRICE, said + random.normal(size=said.shape), said, LEVEL)
+        half = conformal.half_widths(said, known)
+        assert half.max() < 1.6 * half.min()
+        one += not known.sizes
+    assert one >= 8
+    few = conformal.with_widths(PRICE, *of_price(150, 0), LEVEL)
+    assert few.sizes == ()
+    level = conformal.with_widths(PRICE, np.ones((500, 1)), np.ones((500, 1)), LEVEL)
+    assert conformal.half_widths(np.ones((3, 1)), level).tolist() == [[0.0]] * 3
+
+
+def test_predictions_of_few_different_values_have_sizes_too() -> None:
+    random = np.random.default_rng(0)
+    said = random.integers(0, 2, (600, 1)).astype(float)  # most quantiles are the same
+    known = conformal.with_widths(PRICE, said + (0.1 + said) * random.normal(size=said.shape), said, LEVEL)
+    low, high = conformal.half_widths(np.array([[0.0], [1.0]]), known)[:, 0]
+    assert high > 3 * low > 0
+
+
+def test_the_mean_of_members_is_off_by_less_than_each() -> None:
+    random = np.random.default_rng(0)
+    truth = random.normal(size=(4_000, 1))
+    members = truth + random.normal(size=(4_000, 1)) + 0.5 * random.normal(size=(4_000, 8))
+    single, mean = members[:, :1], members.mean(axis=1, keepdims=True)
+    apart = np.array([members.var(axis=1).mean()])
+    asked = conformal.with_widths(PRICE, truth, single, LEVEL)
+    wide, fitting = (
+        conformal.coverage(truth, mean, known)["coverage"]["price"]
+        for known in (asked, conformal.with_widths(PRICE, truth, single, LEVEL, apart))
+    )
+    assert wide > 0.925
+    assert fitting == pytest.approx(LEVEL, abs=0.012)
+    assert conformal.of_the_mean(np.array([0.0, 1.0]), np.array([1.0, 9.0])).tolist() == [1.0, conformal.LEAST_FACTOR]

@@ -74,9 +74,8 @@ def test_intervals_hold_test_rows_and_come_with_predictions(
     assert all(0.84 <= share <= 1 for share in shares)
     predicted = run.predict(table)
     if task == "regression":
-        half = found["width"]["price"] / 2
-        assert np.allclose(predicted["price_upper"] - predicted["price"], half)
-        assert np.allclose(predicted["price"] - predicted["price_lower"], half)
+        above, below = predicted["price_upper"] - predicted["price"], predicted["price"] - predicted["price_lower"]
+        assert np.allclose(above, below)
         inside = predicted["price_lower"].le(table["price"]) & table["price"].le(predicted["price_upper"])
         assert inside.mean() > 0.84
     else:
@@ -85,7 +84,13 @@ def test_intervals_hold_test_rows_and_come_with_predictions(
         held = [label in chosen.split("|") for label, chosen in zip(table["size"], predicted["set"], strict=True)]
         assert np.mean(held) > 0.84
     tested = pd.read_parquet(run.directory / "predictions.parquet")
-    assert {"prediction_lower", "prediction_upper"} <= {*tested} if task == "regression" else "set" in tested
+    if task == "regression":
+        wide = tested["prediction_upper"] - tested["prediction_lower"]
+        assert wide.mean() == pytest.approx(found["width"]["price"])
+        inside = tested["prediction_lower"].le(tested["target"]) & tested["target"].le(tested["prediction_upper"])
+        assert inside.mean() == pytest.approx(covered["price"])
+    else:
+        assert "set" in tested
 
 
 def test_folds_give_intervals_and_thresholds_too(table: pd.DataFrame, tmp_path: Path) -> None:
@@ -96,6 +101,22 @@ def test_folds_give_intervals_and_thresholds_too(table: pd.DataFrame, tmp_path: 
     out_of_fold = pd.read_parquet(run.directory / "out_of_fold.parquet")
     chosen = out_of_fold["probability"] >= run.metrics["thresholds"]["ill"]
     assert (out_of_fold["prediction"] == np.where(chosen, "ill", "well")).all()
+
+
+def test_dear_things_get_wide_intervals_by_folds_and_out_of_the_file(tmp_path: Path) -> None:
+    random = np.random.default_rng(1)
+    level = np.repeat([1.0, 2.0, 3.0, 4.0], 175)
+    frame = pd.DataFrame({"level": level, "price": 100 * level + 10 * level**2 * random.normal(size=700)})
+    data = {"target": "price", "split": {"validation": "folds", "test": 0.3}}
+    recipe = {"task": "regression", "data": data, "model": {"ensemble": 3}, "intervals": 0.9}
+    run = mt.run(recipe, {**QUICK, "train.epochs": 30}, data=frame, out=tmp_path / "r", verbose=0)
+    predicted = mt.predict(mt.load(run.directory / "model.h5"), frame)
+    wide = (predicted["price_upper"] - predicted["price_lower"]).groupby(level).mean()
+    assert wide[4.0] > 2 * wide[1.0]
+    inside = predicted["price_lower"].le(frame["price"]) & frame["price"].le(predicted["price_upper"])
+    assert 0.85 < inside.mean() < 0.95
+    narrow, widest = run.metrics["intervals"]["narrow_and_wide"]["price"]
+    assert narrow < run.metrics["intervals"]["width"]["price"] < widest
 
 
 def test_too_few_rows_for_an_interval_are_told_before_training(table: pd.DataFrame, tmp_path: Path) -> None:

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlp_toolkit.data import leaks, roles
+from mlp_toolkit.data import roles
 from mlp_toolkit.data.columns import encoder, parsing
 from mlp_toolkit.data.columns.kinds import Kinds
+from mlp_toolkit.data.leaks.features import leaks_found
 from mlp_toolkit.data.pieces import Piece
 from mlp_toolkit.data.reading import frames, parquet_files, tables
 from mlp_toolkit.data.splitting import PARTS, STREAMED_SHARE, ByGroup, ByTime, Split, groups_of, split_of
@@ -226,7 +227,7 @@ def _load(recipe: Recipe, place: str, scratch: Path) -> Stream:
     where = "are kept in a temporary file" if roomy else "are encoded anew in every epoch, there is too little room for"
     notes.append(f"encoded training rows {where}: {kept / 1e9:.2g} GB")
     samples = {part: scan.sample(part, target) for part in ("train", "validation")}
-    notes += leaks.leaks_found(samples["train"].frame, kinds, samples["train"].values, recipe.task, target.names)
+    notes += leaks_found(samples["train"].frame, kinds, samples["train"].values, recipe.task, target.names)
     return Stream(
         recipe=recipe,
         split=split,

@@ -16,6 +16,7 @@ OURS: dict[str, tuple[Role, str]] = {
     "Images": ("layer", "model.layers.image"),
     "Target": ("layer", "model.layers.target"),
     "Calibration": ("layer", "model.layers.calibration"),
+    "Isotonic": ("layer", "model.layers.calibration"),
     "Augmentation": ("layer", "model.layers.augmentation"),
     "step": ("activation", "model.parts.activations"),
     "Staged": ("schedule", "model.parts.optimizers"),

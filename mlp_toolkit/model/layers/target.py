@@ -25,6 +25,7 @@ class Target(keras.layers.Layer):
         thresholds: Binary and multilabel: from which probability on a row has the label; none stands for 0.5.
         level: How often intervals or sets hold the truth; 0 without any.
         widths: As `data.targets.Target` has them.
+        sizes: The same: nothing, or for each output nothing or a pair of lists.
         seen: Of each column of the training rows its name, rows, share of missing values, quantiles, shares below
             these, and words.
 
@@ -42,6 +43,7 @@ class Target(keras.layers.Layer):
         thresholds: Sequence[float] = (),
         level: float = 0.0,
         widths: Sequence[float] = (),
+        sizes: Sequence[Sequence[Sequence[float]]] = (),
         seen: Sequence[Sequence[Any]] = (),
         **kwargs: Any,
     ) -> None:
@@ -49,6 +51,7 @@ class Target(keras.layers.Layer):
         self.task, self.names, self.classes = task, list(names), list(classes)
         self.offset, self.scale = list(offset), list(scale)
         self.thresholds, self.level, self.widths = list(thresholds), level, list(widths)
+        self.sizes = [[list(side) for side in own] for own in sizes]
         self.seen = [[*own[:3], list(own[3]), list(own[4]), [list(word) for word in own[5]]] for own in seen]
 
     def call(self, inputs: Tensor) -> Any:
@@ -66,7 +69,8 @@ class Target(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """What a model file holds of this layer."""
         own: dict[str, Any] = {"task": self.task, "names": self.names, "classes": self.classes}
-        added = {"thresholds": self.thresholds, "level": self.level, "widths": self.widths, "seen": self.seen}
+        added = {"thresholds": self.thresholds, "level": self.level, "widths": self.widths, "sizes": self.sizes}
+        added |= {"seen": self.seen}
         own |= {"offset": self.offset, "scale": self.scale} | {name: value for name, value in added.items() if value}
         return layer_config(self, own)
 
@@ -89,7 +93,19 @@ class Target(keras.layers.Layer):
         decided = len(self.thresholds) in (0, len(self.names) if yes_or_no else 0)
         sets = 1 if self.task in ("binary", "multiclass") else len(self.names)
         wide = len(self.widths) == (sets if self.level else 0) and all(width >= 0 for width in self.widths)
-        return decided and all(0 < limit < 1 for limit in self.thresholds) and wide and 0 <= self.level < 1
+        sized = len(self.sizes) in (0, len(self.widths) if self.task == "regression" else 0)
+        sized = sized and all(map(_sized_soundly, self.sizes))
+        return decided and all(0 < limit < 1 for limit in self.thresholds) and wide and sized and 0 <= self.level < 1
+
+
+def _sized_soundly(sizes: list[list[float]]) -> bool:
+    """Whether the sizes of a target's errors are such as we write: none, or at predictions that ascend."""
+    if not sizes:
+        return True
+    if len(sizes) != 2 or not are_numbers(*sizes):
+        return False
+    at, of = sizes
+    return 0 < len(at) == len(of) and at == sorted(at) and min(of) >= 0
 
 
 def _seen_soundly(column: list[Any]) -> bool:

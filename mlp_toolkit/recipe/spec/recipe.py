@@ -160,6 +160,12 @@ class Recipe(Part):
                     at=("train", key),
                     remedy="data.sample_weight names a column of row weights.",
                 )
+        if self.train.calibrate == "isotonic" and self.task == "multiclass":
+            raise known_names.refuse(
+                "isotonic corrects probabilities one by one; those of several classes add up to 1",
+                at=("train", "calibrate"),
+                allowed=["true", "false"],
+            )
         allowed = catalog.config(f"tables/{self.task}")["entries"]["metrics"]["default"]
         if self.metrics != "auto":
             unknown = [name for name in self.metrics if name not in allowed]

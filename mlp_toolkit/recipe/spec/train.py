@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import (
     AfterValidator,
     BeforeValidator,
+    Discriminator,
     Field,
     Tag,
     model_validator,
@@ -122,7 +123,14 @@ class Train(Part):
     early_stopping: EarlyStopping | None
     keep: Literal["best", "best_and_last", "blended"]
     label_smoothing: Annotated[float, Field(ge=0, lt=1)]
-    calibrate: bool
+    calibrate: Annotated[
+        Annotated[Literal["isotonic"], Tag("text")] | Annotated[bool, Tag("yes or no")],
+        Discriminator(
+            lambda value: "text" if isinstance(value, str) else "yes or no" if isinstance(value, bool) else None,
+            custom_error_type="shape",
+            custom_error_message="true, false or isotonic",
+        ),
+    ]
     augmentation: Augmentation | None
     tensorboard: bool
     mlflow: bool

@@ -86,3 +86,32 @@ def out_of_fold(network: Ensemble, x: np.ndarray, fold: np.ndarray, members: int
     function = traced(f"{sets} times out of fold", network, said, specs)
     parts = [(x[part], fold[part]) for part in parts_of(len(x), network)]
     return np.concatenate([function(tf.constant(part), tf.constant(own)).numpy() for part, own in parts], axis=1)
+
+
+def apart(network: Ensemble, x: np.ndarray, fold: np.ndarray, members: int) -> np.ndarray:
+    """The mean square by which members lie apart from their mean, (outputs,), among those that have learnt a row.
+
+    Args:
+        network: The members, with their shares where they have some.
+        x: (rows, features).
+        fold: (rows,) which member holds out each.
+        members: Of one set.
+    """
+    sets = network.members // members
+    shares = network.layers[-1].shares or [1 / network.members] * network.members
+    by_set = tf.constant([share * members for share in shares[::members]], tf.float32)
+
+    def squares(part: Tensor, held_by: Tensor) -> Tensor:
+        outputs = network.bounded(network.member_outputs(part))
+        of_sets = tf.reshape(outputs, [sets, members, tf.shape(part)[0], outputs.shape[2]])
+        said = tf.tensordot(by_set, of_sets, [[0], [0]])
+        learnt = tf.cast(held_by[None] != tf.range(members)[:, None], tf.float32)[:, :, None]
+        count = tf.reduce_sum(learnt, axis=0)
+        mean = tf.reduce_sum(said * learnt, axis=0) / count
+        return tf.reduce_sum(tf.square(said - mean) * learnt, axis=0) / count
+
+    specs = [tf.TensorSpec((None, x.shape[1])), tf.TensorSpec((None,), tf.int32)]
+    function = traced(f"{sets} sets apart", network, squares, specs)
+    parts = [(x[part], fold[part]) for part in parts_of(len(x), network)]
+    every = [function(tf.constant(part), tf.constant(own)).numpy() for part, own in parts]
+    return np.asarray(np.concatenate(every).mean(axis=0))

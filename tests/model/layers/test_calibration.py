@@ -8,11 +8,12 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 from support import python
 
 import mlp_toolkit as mt
-from mlp_toolkit.evaluation.calibration import fit_calibration
+from mlp_toolkit.evaluation.calibration import expected_error, fit_calibration, fit_steps
 from mlp_toolkit.model.layers import calibration
 
 
@@ -80,6 +81,62 @@ def test_the_layer_bears_certainty():
     assert found[0, 1] > 1 - 1e-6
 
 
+def bent(p):
+    """Probabilities that no slope and offset puts right."""
+    return (0.5 + 0.4 * np.sign(p - 0.4) * np.abs(p - 0.4) ** 0.3).astype(np.float32)
+
+
+def test_steps_are_those_of_scikit_learn_but_for_their_ends(chances):
+    logits, y = chances
+    said = bent(sigmoid(logits[:, :2]))
+    layer = calibration.Isotonic(*fit_steps(y[:, :2], said)[:2])
+    found = layer(said).numpy()
+    for place in range(2):
+        own = said[:, place].astype(float)
+        reference = IsotonicRegression(out_of_bounds="clip").fit(own, y[:, place]).predict(own)
+        middle = (reference > 0.03) & (reference < 0.9)
+        np.testing.assert_allclose(found[middle, place], reference[middle], atol=2e-3)
+    assert layer.sound()
+    assert np.abs(found - sigmoid(logits[:, :2])).mean() < 0.02
+
+
+def test_steps_never_reach_certainty_and_never_turn_an_order_round():
+    random = np.random.default_rng(0)
+    said = random.random((200, 1)).astype(np.float32)
+    found = fit_steps((said > 0.5).astype(float), said)  # no row contradicts it
+    every = np.linspace(0, 1, 1001, dtype=np.float32)[:, None]
+    after = calibration.Isotonic(found.at, found.to)(every).numpy()[:, 0]
+    assert (np.diff(after) >= -1e-6).all()
+    assert 0.002 < after.min() < 0.02  # one of about a hundred rows
+    assert 0.98 < after.max() < 0.998
+    np.testing.assert_allclose(after, found.applied(every)[:, 0], atol=1e-5)
+
+
+def test_steps_count_rows_by_their_weights():
+    said, y = np.full((40, 1), 0.5, np.float32), np.repeat([[1.0], [0.0]], [10, 30], axis=0)
+    found = fit_steps(y, said, weights=np.repeat([3.0, 1.0], [10, 30]))
+    assert found.applied(said)[0, 0] == pytest.approx(0.5, abs=1e-6)
+    layer = calibration.Isotonic(found.at, found.to)  # a single point
+    np.testing.assert_allclose(layer(np.array([[0.0], [1.0]], np.float32)), 0.5, atol=1e-6)
+
+
+def test_the_calibration_error_by_hand():
+    outputs = np.array([[0.31], [0.33], [0.9], [0.92]])
+    values = np.array([[0.0], [1.0], [1.0], [1.0]])
+    by_hand = (2 * abs(0.32 - 0.5) + 2 * abs(0.91 - 1)) / 4
+    assert expected_error(values, outputs, "binary") == pytest.approx(by_hand)
+    of_three = np.array([[0.1, 0.31, 0.1], [0.1, 0.33, 0.1], [0.9, 0.0, 0.1], [0.92, 0.0, 0.0]])
+    assert expected_error(np.array([[0], [1], [0], [0]]), of_three, "multiclass") == pytest.approx(by_hand)
+
+
+@pytest.mark.parametrize(
+    ("at", "to"),
+    [([[0.2, 0.1]], [[0.1, 0.2]]), ([[0.1, 0.2]], [[0.2, 0.1]]), ([[0.1]], [[1.5]]), ([[0.1]], [[]]), ([], [])],
+)
+def test_points_that_we_do_not_write_are_not_sound(at, to):
+    assert not calibration.Isotonic(at, to).sound()
+
+
 @pytest.fixture(scope="module")
 def rare(tmp_path_factory):
     """Runs on a rare class: without class weights, with them, and with them and calibration."""
@@ -92,6 +149,7 @@ def rare(tmp_path_factory):
     (folder / "rare.yaml").write_text(text)
     settings = {"plain": {}, "weighted": {"train.class_weight": "balanced"}}
     settings["calibrated"] = {**settings["weighted"], "train.calibrate": True}
+    settings["isotonic"] = {**settings["weighted"], "train.calibrate": "isotonic"}
     return {name: mt.run(folder / "rare.yaml", s, out=folder / name, verbose=0) for name, s in settings.items()}
 
 
@@ -106,6 +164,47 @@ def test_class_weights_shift_probabilities_and_calibration_puts_them_back(rare):
     assert losses["calibrated"] == pytest.approx(losses["plain"], rel=0.15)
     order = [kept[name]["probability"].rank() for name in ("weighted", "calibrated")]
     assert np.corrcoef(*order)[0, 1] > 0.9999  # it ranks rows as before
+
+
+@pytest.mark.parametrize("way", ["calibrated", "isotonic"])
+def test_the_error_of_probabilities_is_told_before_and_after(rare, way):
+    run = rare[way]
+    kept = pd.read_parquet(run.directory / "predictions.parquet")
+    told = run.metrics["calibration_error"]
+    true = (kept["target"] == "yes").to_numpy(float)
+    place = (kept["probability"] * 15).astype(int)
+    apart = (kept["probability"] - true).groupby(place).sum().abs().sum() / len(kept)
+    assert told["after"] == pytest.approx(apart, abs=1e-6)
+    plain = pd.read_parquet(rare["weighted"].directory / "predictions.parquet")
+    assert told["before"] > 3 * told["after"]
+    apart = (plain["probability"] - true).groupby((plain["probability"] * 15).astype(int)).sum().abs().sum()
+    assert told["before"] == pytest.approx(apart / len(kept), abs=1e-3)
+    assert "calibration_error" not in rare["weighted"].metrics
+
+
+def test_steps_stand_in_the_model_file(rare, tmp_path):
+    run = rare["isotonic"]
+    model = mt.load(run.directory / "model.h5")
+    data = pd.read_csv(run.directory.parent / "rare.csv")
+    kept = pd.read_parquet(run.directory / "predictions.parquet")
+    found = mt.predict(model, data)["probability"].to_numpy()[kept["row"]]
+    np.testing.assert_allclose(found, kept["probability"], atol=1e-6)
+    weighted = pd.read_parquet(rare["weighted"].directory / "predictions.parquet")["probability"]
+    order = np.argsort(weighted.to_numpy())
+    assert (np.diff(kept["probability"].to_numpy()[order]) > -1e-6).all()
+    assert any(type(layer).__name__ == "Isotonic" for layer in model.layers)
+
+
+def test_steps_are_for_labels_and_not_for_several_classes(folder, tmp_path):
+    recipe = {"task": "multilabel", "data": {"path": str(folder / "people.csv"), "target": ["big", "dark"]}}
+    quick = {"train.epochs": 2, "train.calibrate": "isotonic", "baselines": "none", "report": "brief"}
+    run = mt.run(recipe, quick, out=tmp_path / "run", verbose=0)
+    assert set(run.metrics["calibration_error"]) == {"before", "after"}
+    several = {"task": "multiclass", "data": {"path": str(folder / "people.csv"), "target": "city"}}
+    with pytest.raises(mt.UserError, match=r"isotonic.*add up to 1"):
+        mt.run(several, quick, out=tmp_path / "several", verbose=0)
+    with pytest.raises(mt.UserError, match="true, false or isotonic"):
+        mt.run(recipe, {"train.calibrate": 3}, out=tmp_path / "three", verbose=0)
 
 
 def test_the_run_says_what_calibration_did(rare):

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlp_toolkit.data import dataset, leaks
+from mlp_toolkit.data import dataset
 from mlp_toolkit.data.columns.kinds import infer_kinds
+from mlp_toolkit.data.leaks.features import leaks_found
 from mlp_toolkit.data.reading import frames
 from mlp_toolkit.recipe import catalog, resolving
 
@@ -22,7 +23,7 @@ NOISE, OTHER = RANDOM.normal(size=(2, ROWS))
 
 def found(column: Any, target: np.ndarray, task: str = "binary") -> list[str]:
     frame = frames.normalise(pd.DataFrame({"x": column, "noise": OTHER[: len(column)]}))
-    return leaks.leaks_found(frame, infer_kinds(frame), target.reshape(len(target), -1), task, ["y"])
+    return leaks_found(frame, infer_kinds(frame), target.reshape(len(target), -1), task, ["y"])
 
 
 def words(numbers: np.ndarray, texts: str) -> np.ndarray:
@@ -90,12 +91,12 @@ def test_random_tables_have_none() -> None:
             frame["rare"] = random.uniform(size=rows) < 0.05
             values = (random.uniform(size=(rows, 1)) < random.choice([0.05, 0.5])).astype(float)
             frame = frames.normalise(frame)
-            assert leaks.leaks_found(frame, infer_kinds(frame), values, "binary", ["y"]) == []
+            assert leaks_found(frame, infer_kinds(frame), values, "binary", ["y"]) == []
 
 
 def test_features_that_leak_in_one_way_share_a_sentence() -> None:
     frame = frames.normalise(pd.DataFrame({f"c{i}": NOISE * (i + 1) for i in range(3)}))
-    (note,) = leaks.leaks_found(frame, infer_kinds(frame), NOISE[:, None], "regression", ["y"])
+    (note,) = leaks_found(frame, infer_kinds(frame), NOISE[:, None], "regression", ["y"])
     assert note.startswith("'c0', 'c1', 'c2' give the target 'y' away")
     assert "{c0: ignore, c1: ignore, c2: ignore}" in note
 
