@@ -10,6 +10,7 @@ import numpy as np
 
 from mlp_toolkit.data.columns import parsing
 from mlp_toolkit.data.columns.numeric import gaps_of
+from mlp_toolkit.data.leaks.ties import spaced
 from mlp_toolkit.errors import shorten
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ ID_NAME = re.compile(r"(?:^|[^a-z])(?:id|uuid|guid|key|nr|no|number)(?:[^a-z]|$)
 
 def is_code(column: pd.Series[Any], name: str) -> bool:
     """Whether a numeric column is better read as categories: whole numbers, few, with the name of a code."""
-    if not CODE_NAME.search(_spaced(name)):
+    if not CODE_NAME.search(spaced(name)):
         return False
     values = _known(column, name)
     different = len(np.unique(values))
@@ -67,7 +68,7 @@ def _hint(values: np.ndarray, name: str) -> str:
     """What to look at in a numeric column."""
     different = np.unique(values)
     whole = bool(len(values)) and bool((values == np.rint(values)).all())
-    if whole and len(different) > 0.9 * len(values) > 45 and ID_NAME.search(_spaced(name)):
+    if whole and len(different) > 0.9 * len(values) > 45 and ID_NAME.search(spaced(name)):
         return "; an identifier? then ignore"
     if whole and 2 < len(different) <= 12:
         return "; categorical if they are codes"
@@ -83,11 +84,6 @@ def _known(column: pd.Series[Any], name: str, gaps: Sequence[str] = ()) -> np.nd
     values = parsing.to_numbers(column, name, gaps)
     known: np.ndarray = values[np.isfinite(values)]
     return known
-
-
-def _spaced(name: str) -> str:
-    """A name in lower case with its words apart: `storeType`, `store-type` and `store_type` are one."""
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()
 
 
 def _percent(share: float) -> str:

@@ -13,6 +13,7 @@ from mlp_toolkit.cli.options import named_columns
 from mlp_toolkit.data.columns import parsing
 from mlp_toolkit.data.columns.kinds import Kinds, infer_kinds
 from mlp_toolkit.data.images import image_files
+from mlp_toolkit.data.leaks.ties import Tie, groups_in, times_in
 from mlp_toolkit.data.reading import tables
 from mlp_toolkit.data.targets import complete
 from mlp_toolkit.errors import UserError, listing, shorten
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 # Whole numbers with at most so many different values are read as classes. So are more, if they run from 0 or 1 without
 # a gap and none is far rarer than another, as numbered letters do and counts of things do not.
 MOST_CLASSES, MOST_COUNTED_CLASSES, RAREST_CLASS = 10, 50, 0.1
+MOST_TIES = 2  # columns that a split by groups, or by time, is proposed for
 # What stands in a draft for those who want to change it; the values are the preset's.
 USUAL = {
     "data": {"split": ""},
@@ -95,7 +97,11 @@ def draft(
     where += "" if header else "\n  header: false             # columns are called by their numbers, from 0"
     target = _key(names[0]) if len(names) == 1 else "[" + ", ".join(map(_key, names)) + "]"
     heading = _heading(kinds, [*notes], len(frame))
-    return heading + _text(task=task, name=stem, where=where, target=target, kinds=kinds, features=features), notes
+    ties = [(tie, "group") for tie in groups_in(frame, kinds, names)[:MOST_TIES]]
+    ties += [(tie, "time") for tie in times_in(frame, kinds, names)[:MOST_TIES]]
+    notes += [f"perhaps data.split.{key}: {tie.column}, {tie.reason}; the draft says how" for tie, key in ties]
+    text = _text(task=task, name=stem, where=where, target=target, kinds=kinds, features=features, ties=ties)
+    return heading + text, notes
 
 
 def drafted(source: str, targets: Sequence[str], task: str | None) -> tuple[resolving.Resolved, list[str]]:
@@ -164,7 +170,16 @@ def _heading(kinds: Kinds, notes: Sequence[str], rows: int) -> str:
 """
 
 
-def _text(*, task: str, name: str, where: str, target: str, kinds: Kinds, features: Sequence[str]) -> str:
+def _text(
+    *,
+    task: str,
+    name: str,
+    where: str,
+    target: str,
+    kinds: Kinds,
+    features: Sequence[str],
+    ties: Sequence[tuple[Tie, str]],
+) -> str:
     target_of_any = ["y", "z"] if task == "multilabel" else "y"
     preset, why = PROPOSED["images" if kinds.of("image") else "tables"]
     rows = {"path": "rows.csv", "target": target_of_any}
@@ -180,7 +195,7 @@ data:
   target: {target}
   features:                 # numeric | categorical | date(FORMAT) | image | ignore
 {chr(10).join(features)}
-{IMAGES if kinds.of("image") else ""}{usual["data"]}
+{IMAGES if kinds.of("image") else ""}{usual["data"]}{_proposed(ties, resolved.values["data"]["split"])}
 # Below stands what the preset decides. Take away a # to decide it yourself.
 model:
 {usual["model"]}train:
@@ -196,6 +211,23 @@ def _usual(task: str, section: str, values: Mapping[str, Any]) -> str:
         elif key != "output" and not (key == "class_weight" and task == "regression"):
             line = f"  # {key}: {_flow(values[key])}"
             lines.append(f"{line:<28} # {says}\n" if says else f"{line}\n")
+    return "".join(lines)
+
+
+def _proposed(ties: Sequence[tuple[Tie, str]], split: Mapping[str, Any]) -> str:
+    """Splits that rows may call for, each as a comment with its reason; none is taken unasked."""
+    lines = []
+    for tie, key in ties:
+        name = _key(tie.column)
+        if key == "group":
+            lines.append(
+                f"  # {name}: {tie.reason}.\n"
+                f"  # Will new rows have others? Then keep those of one together, with {name}: ignore above:\n"
+            )
+        else:
+            lines.append(f"  # {name}: {tie.reason}.\n  # Will new rows be later? Then test by the latest:\n")
+        shares = {name: share for name, share in split.items() if share is not None}
+        lines.append(f"  # split: {_flow({**shares, key: tie.column})}\n")
     return "".join(lines)
 
 

@@ -161,13 +161,8 @@ def train_recipe(
     if train.calibrate:
         rows = validation if held_out is None else held_out
         correction = _calibrated(network, data, rows, isotonic=train.calibrate == "isotonic", by_class=by_class)
-        notes.append(
-            f"calibrated on {data.counts['validation' if held_out is None else 'train']:,} validation rows: their log "
-            f"loss goes from {correction.before:.4g} to {correction.after:.4g}"
-        )
-    if held_out is not None and correction is not None:
-        held_out = correction.applied(held_out, softmax=data.target.task == "multiclass")
-    said = data.target.decode(held_out) if held_out is not None else None
+        notes.append(_told(correction, data))
+    said = _in_units(held_out, correction, data.target)
     fitted = Fitted(network, data.encoding, data.target, correction, state, time.monotonic() - started, said)
     return _judged(fitted, spec, data, learned)
 
@@ -294,6 +289,21 @@ def _calibrated(
     if isotonic:
         return fit_steps(y, p, weights=weights)
     return fit_calibration(y, p, softmax=softmax, weights=weights, by_class=by_class)
+
+
+def _told(correction: Fit | Steps, data: RecipeData) -> str:
+    rows = data.counts["validation" if data.folds is None else "train"]
+    return (
+        f"calibrated on {rows:,} validation rows: their log loss goes from {correction.before:.4g} to "
+        f"{correction.after:.4g}"
+    )
+
+
+def _in_units(held_out: np.ndarray | None, correction: Fit | Steps | None, target: Target) -> np.ndarray | None:
+    """What folds say, put right, in the target's units."""
+    if held_out is not None and correction is not None:
+        held_out = correction.applied(held_out, softmax=target.task == "multiclass")
+    return target.decode(held_out) if held_out is not None else None
 
 
 def network_of(spec: Recipe, data: RecipeData, sets: int = 1) -> Any:

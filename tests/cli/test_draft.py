@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from mlp_toolkit.cli.draft import draft
+from mlp_toolkit.data import dataset
 from mlp_toolkit.recipe import resolving
 
 
@@ -112,3 +113,29 @@ def test_counts_are_no_classes(write):
     for counts in (rng.poisson(6, 780), rng.permutation(780) % 30 * 2, rng.permutation(780) % 200):
         _, _, recipe = write(x=rng.normal(size=780), y=counts)
         assert resolving.load_recipe(recipe).spec.task == "regression"
+
+
+def test_splits_that_rows_may_call_for_are_proposed_and_not_taken(write):
+    rng = np.random.default_rng(0)
+    days = pd.date_range("2022-01-01", periods=300).strftime("%Y-%m-%d")
+    text, notes, recipe = write(
+        user_id=rng.integers(0, 60, 300), day=days, x=rng.normal(size=300), y=rng.normal(size=300)
+    )
+    assert resolving.load_recipe(recipe).spec.data.split_columns == []
+    assert sum("perhaps data.split." in note for note in notes) == 2
+    by_group, by_time = (
+        next(line for line in text.splitlines() if line.startswith("  # split: ") and tie in line.replace('"', ""))
+        for tie in ("group: user_id", "time: day")
+    )
+    recipe.write_text(text.replace(by_time, by_time.replace("# ", "")), "utf-8")
+    assert resolving.load_recipe(recipe).spec.data.shares.time == "day"
+    ignored = text.replace("    user_id: numeric", "    user_id: ignore").replace(
+        '    "user_id": numeric', "    user_id: ignore"
+    )
+    recipe.write_text(ignored.replace(by_group, by_group.replace("# ", "")), "utf-8")
+    spec = resolving.load_recipe(recipe).spec
+    assert spec.data.shares.group == "user_id"
+    dataset.load_dataset(spec)
+    plain, _, _ = write(x=rng.normal(size=300), y=rng.normal(size=300))
+    assert "rows be later" not in plain
+    assert "rows have others" not in plain
