@@ -70,3 +70,15 @@ def test_without_a_word_from_the_rows_costs_decide() -> None:
     assert found is not None
     assert not found.chosen
     assert found.threshold == pytest.approx(1 / 6)
+
+
+def test_where_the_rule_is_worse_than_one_half_it_is_not_taken() -> None:
+    """Costs of 1 to 5 call for 1/6, but rows between 1/6 and 0.5 never have this label."""
+    chance, true = np.repeat([0.05, 0.3, 0.9], [300, 60, 6]), np.repeat([0, 0, 1], [300, 60, 6])
+    found = decision.choose(true, chance, by("cost"), 0)
+    assert found is not None
+    assert found.threshold > 0.3
+    right = (np.random.default_rng(0).random(366) < chance).astype(int)
+    kept = decision.choose(right, chance, by("cost"), 0)
+    assert kept is not None
+    assert 0.05 < kept.threshold <= 0.3
