@@ -4,8 +4,8 @@ The threshold with the best score on the rows that it is chosen by is too good t
 the label. So it is chosen on parts of the rows, and each choice is tried on the others: the middle of the choices is
 taken, where they are better in most samples of the rows that they were not chosen by. Else it is what the metric calls
 for where probabilities are right: of costs false_positive / (false_positive + false_negative), of
-balanced accuracy the share of rows with the label (both C. Elkan, 2001), of others 0.5. Where these rows say that 0.5 is
-better than that, probabilities are not right, and it is 0.5.
+balanced accuracy the share of rows with the label (both C. Elkan, 2001), of others 0.5. Where the rows say that 0.5
+is better than that, probabilities are not right, and it is 0.5.
 """
 
 from __future__ import annotations
