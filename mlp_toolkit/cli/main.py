@@ -62,6 +62,7 @@ app = typer.Typer(
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "run": recipe_commands.run,
+    "launch": recipe_commands.launch,
     "validate": recipe_commands.validate,
     "show": recipe_commands.show,
     "init": recipe_commands.init,

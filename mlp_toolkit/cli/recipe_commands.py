@@ -1,7 +1,8 @@
-"""Commands about recipes: `run`, `cross-validate`, `tune`, `validate`, `show`, `init`, `audit`, `recipes`."""
+"""Commands about recipes: `run`, `launch`, `cross-validate`, `tune`, `validate`, `show`, `init`, `audit`, `recipes`."""
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +12,7 @@ import typer
 from mlp_toolkit.cli.options import NoHeader, Overrides, RecipeFile, early_check, override_pairs
 from mlp_toolkit.errors import UserError
 from mlp_toolkit.recipe import catalog, resolving
+from mlp_toolkit.training.engine.sharing import cluster
 
 
 def run(
@@ -20,7 +22,8 @@ def run(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
 ) -> None:
     """Runs a recipe: reads, trains, tests; prints the run directory last."""
-    early_check(recipe_file, override)
+    resolved, _ = early_check(recipe_file, override)
+    cluster.place_of(resolved.spec.train.device)
     from mlp_toolkit.training.progress import waiting
 
     with waiting("TensorFlow starts"):
@@ -29,11 +32,46 @@ def run(
     try:
         finished = run_recipe(recipe_file, override_pairs(override), out=out, resume=resume)
     except KeyboardInterrupt:
-        again = " ".join(["mlp-toolkit run", recipe_file, *(f"-o {pair}" for pair in override or [])])
-        place = f" --out {out}" if out else ""
-        print(f"\ninterrupted; go on with it: {again}{place} --resume", file=sys.stderr)
+        if resolved.spec.train.device != cluster.WORKERS:  # whoever started them all says how
+            again = _command("mlp-toolkit run", recipe_file, override, out)
+            print(f"\ninterrupted; go on with it: {again} --resume", file=sys.stderr)
         raise
     print(finished.directory)
+
+
+def launch(
+    recipe_file: RecipeFile,
+    workers: Annotated[int, typer.Option(metavar="N", help="Processes that train one network, 2 or more.")],
+    override: Overrides = None,
+    out: Annotated[Path | None, typer.Option(help="The run directory; default runs/NAME.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
+) -> None:
+    """Runs a recipe on several worker processes of this machine, which share each batch; none takes a GPU."""
+    from mlp_toolkit.runs.workers import launching
+
+    pairs = [*(override or []), f"train.device={cluster.WORKERS}"]
+    resolved, _ = early_check(recipe_file, pairs)
+    launching.check(resolved.spec, workers)
+    again = _command(f"mlp-toolkit launch --workers {workers}", recipe_file, override, out) + " --resume"
+    arguments = [recipe_file, *(part for pair in pairs for part in ("-o", pair))]
+    arguments += [*(["--out", str(out)] if out else []), *(["--resume"] if resume else [])]
+    try:
+        code = launching.launch(arguments, workers, again)
+    except KeyboardInterrupt:
+        print(f"\ninterrupted; go on with it: {again}", file=sys.stderr)
+        raise
+    finally:
+        if sys.stderr.isatty():
+            print(
+                "\x1b[?25h", end="", file=sys.stderr
+            )  # the cursor, which the bar of a chief that was killed has hidden
+    raise typer.Exit(code)
+
+
+def _command(begin: str, recipe_file: str, override: list[str] | None, out: Path | None) -> str:
+    """A command to type again."""
+    given = [part for pair in override or [] for part in ("-o", pair)] + (["--out", str(out)] if out else [])
+    return " ".join([begin, *(shlex.quote(part) for part in (recipe_file, *given))])
 
 
 def cross_validate(

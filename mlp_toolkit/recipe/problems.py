@@ -78,7 +78,7 @@ def _problem(item: dict[str, Any], values: dict[str, Any], file: Path, layers: l
             f"{key} is not one of the allowed values", place=place, found=_null(found), allowed=allowed, remedy=remedy
         )
     if kind == "string_pattern_mismatch" and path[-1:] == ("device",):
-        allowed = ["auto", "cpu", "gpu", "gpu:N", "all"]
+        allowed = ["auto", "cpu", "gpu", "gpu:N", "all", "workers"]
         return UserError(f"{key}: unknown device", place=place, found=found, allowed=allowed)
     if kind == "shape":
         return UserError(f"{key} has the wrong type", place=place, found=typed(found), allowed=str(item["msg"]))

@@ -3,6 +3,7 @@
 A recipe comes in; a run directory goes out. No other room knows what lies in it.
 
 run: the story: read, build, train, test, write.
+workers: several processes that carry out one recipe.
 cross_validation: a recipe on all folds but one, for each fold.
 finished: what a run left: scores, history, model.
 scoring: what the trained model says of the three parts of the rows.

@@ -41,12 +41,22 @@ class Checkpoint:
         resolved: The recipe.
         data: Its rows.
         beside: Writes whatever else is to be there when a checkpoint is.
+        ending: Whether training is to end with an epoch.
+
+    Attributes:
+        source: The file that was read, or None.
     """
 
     def __init__(
-        self, path: Path, resolved: Resolved, data: RecipeData, beside: Callable[[trainer.Progress], None]
+        self,
+        path: Path,
+        resolved: Resolved,
+        data: RecipeData,
+        beside: Callable[[trainer.Progress], None],
+        ending: Callable[[], bool] = interruption.is_ending,
     ) -> None:
-        self.path, self.beside = path, beside
+        self.path, self.beside, self.ending = path, beside, ending
+        self.source: Path | None = None
         told = {key: value for key, value in resolved.values.items() if key not in ("name", *AFTER_TRAINING)}
         told["train"] = {**resolved.values["train"], **resolved.spec.train.by_rows(data.counts["train"])}
         told["data"] = {
@@ -70,7 +80,7 @@ class Checkpoint:
             KeyboardInterrupt: Ctrl-C was pressed, and has not ended the program yet.
         """
         interruption.check_interrupted()
-        now, ending = time.monotonic(), interruption.is_ending()
+        now, ending = time.monotonic(), self.ending()
         waited = now - self.begun >= TRAINING_PER_CHECKPOINT * (self.spent + self.cost)
         if self.spent and not waited and not ending:
             return
@@ -98,41 +108,51 @@ class Checkpoint:
         Raises:
             UserError: The recipe or the data is another than the interrupted run's, or no checkpoint is whole.
         """
-        found = self._newest()
-        if found is None:
+        self.source = self._newest()
+        if self.source is None:
             return None
-        arrays, info = found
+        arrays, info = array_files.read_arrays(self.source)
         stored, own = _comparable(_with_later_keys(info["identity"]), self.identity)
         if stored != own:
             raise UserError(
                 "the recipe or its data has changed since this run was interrupted: it cannot be gone on with\n"
-                + "\n".join(_differences(stored, own)),
+                + "\n".join(differences(stored, own)),
                 place=str(self.path),
                 remedy=f"Run {self.path.with_name('recipe.yaml')} to go on as begun, or start anew with another --out.",
             )
-        state = trainer.Progress(
-            info["epochs"],
-            info["best_epoch"],
-            info["best_value"],
-            arrays["best"],
-            [(value, epoch) for value, epoch in info.get("members", [])],
-            {int(name[6:]): values for name, values in arrays.items() if name.startswith("epoch ")},
-            info["history"],
-            notes=info["notes"],
-        )
-        return state, arrays["now"]
+        return _progress(arrays, info)
 
-    def _newest(self) -> tuple[dict[str, list[np.ndarray]], dict[str, Any]] | None:
+    def _newest(self) -> Path | None:
         """The newest checkpoint that is whole."""
         older = array_files.earlier_file(self.path)
         if self.path.is_file():
             try:
-                return array_files.read_arrays(self.path)
+                array_files.read_arrays(self.path)
+                return self.path
             except UserError as error:
                 if not older.is_file():
                     raise
                 log.warning("%s\nThe checkpoint before it is used.", error)
-        return array_files.read_arrays(older) if older.is_file() else None
+        return older if older.is_file() else None
+
+
+def progress_in(path: Path) -> tuple[trainer.Progress, list[np.ndarray]]:
+    """The progress and the values of all variables in a checkpoint, whosever it is."""
+    return _progress(*array_files.read_arrays(path))
+
+
+def _progress(arrays: dict[str, list[np.ndarray]], info: dict[str, Any]) -> tuple[trainer.Progress, list[np.ndarray]]:
+    state = trainer.Progress(
+        info["epochs"],
+        info["best_epoch"],
+        info["best_value"],
+        arrays["best"],
+        [(value, epoch) for value, epoch in info.get("members", [])],
+        {int(name[6:]): values for name, values in arrays.items() if name.startswith("epoch ")},
+        info["history"],
+        notes=info["notes"],
+    )
+    return state, arrays["now"]
 
 
 def _digest(encoding: Encoding) -> str:
@@ -172,13 +192,13 @@ def _comparable(stored: dict[str, Any], own: dict[str, Any]) -> tuple[dict[str, 
     return counting(stored), counting(own)
 
 
-def _differences(old: Any, new: Any, key: str = "") -> list[str]:
+def differences(old: Any, new: Any, key: str = "") -> list[str]:
     """What was and what is, a line for each value that differs."""
     if isinstance(old, dict) and isinstance(new, dict):
         return [
             line
             for name in {**old, **new}
             if old.get(name) != new.get(name)
-            for line in _differences(old.get(name), new.get(name), f"{key}.{name}" if key else str(name))
+            for line in differences(old.get(name), new.get(name), f"{key}.{name}" if key else str(name))
         ]
     return [f"  {key}: was {shorten(old, 60)}, is {shorten(new, 60)}"]

@@ -27,6 +27,7 @@ from mlp_toolkit.runs import given_rows
 from mlp_toolkit.runs.directory import chosen_directory, locked, predicted_rows, write_text
 from mlp_toolkit.runs.run import with_rows
 from mlp_toolkit.training import fit_recipe, progress, warm_start
+from mlp_toolkit.training.engine.sharing import cluster
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -125,6 +126,7 @@ def cross_validate(
     place = "recipe" if isinstance(recipe, Mapping) else str(recipe)
     with tempfile.TemporaryDirectory() as scratch:
         resolved, rows = with_rows(recipe, overrides or {}, data, lambda _: Path(scratch))
+        cluster.check_alone(resolved.spec.train.device, "a cross-validation")
         with given_rows.kept(rows, Path(scratch)):
             if stream.is_streamed(resolved.spec):
                 remedy = "Say data.stream: false where the rows fit into memory."

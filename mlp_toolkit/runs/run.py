@@ -33,8 +33,11 @@ from mlp_toolkit.runs.directory import (
 )
 from mlp_toolkit.runs.finished import Run, summary
 from mlp_toolkit.runs.scoring import knowing_its_rows, scored
+from mlp_toolkit.runs.workers import together
 from mlp_toolkit.storage import saving
 from mlp_toolkit.training import fit_recipe, progress, warm_start
+from mlp_toolkit.training.engine.sharing import cluster
+from mlp_toolkit.training.engine.sharing.workers import ALONE, Group
 from mlp_toolkit.training.trainer import Progress
 
 if TYPE_CHECKING:
@@ -71,26 +74,53 @@ def run(
         UserError: The recipe, the data or the directory is wrong.
     """
     say = progress.speaker(verbose)
-    resolved, rows = with_rows(recipe, overrides or {}, data, lambda name: chosen_directory(out, name, resume))
+
+    def directory_of(spec: Recipe) -> Path:
+        chief = cluster.place_of(spec.train.device).chief
+        return chosen_directory(out, spec.name, resume) if chief else together.own_folder()
+
+    resolved, rows = with_rows(recipe, overrides or {}, data, directory_of)
     tracking.check_trackers(resolved.spec)
-    directory = chosen_directory(out, resolved.spec.name, resume)
-    if resume and (directory / "metrics.json").is_file():
-        say(f"{directory}: this run is complete already")
-        return Run(directory)
-    with locked(directory), told_what_is_left(directory, directory / "model.h5"), given_rows.kept(rows, directory):
-        check_free(directory)
-        place = "recipe" if isinstance(recipe, Mapping) else str(recipe)
-        carry_out(resolved, place, directory, resume=resume, verbose=verbose)
-    finished = Run(directory)
+    directory = directory_of(resolved.spec)
+    place = "recipe" if isinstance(recipe, Mapping) else str(recipe)
+    with together.joined(resolved.spec, say) as group:
+        complete = resume and (directory / "metrics.json").is_file()
+        told = together.told_by_chief(group, {"complete": complete, "directory": str(directory)})
+        finished = Run(Path(told["directory"]))
+        if told["complete"]:
+            say(f"{directory}: this run is complete already")
+            return finished
+        with locked(directory), told_what_is_left(directory, directory / "model.h5"), given_rows.kept(rows, directory):
+            if not group.place.chief:
+                _help(resolved, place, directory, group)
+                return finished
+            check_free(directory)
+            carry_out(resolved, place, directory, resume=resume, verbose=verbose, group=group)
     say(summary(finished.metrics))
     return finished
+
+
+def _help(resolved: Resolved, place: str, directory: Path, group: Group) -> None:
+    """What a worker that is not the chief does: it trains with the others, and writes nothing that stays."""
+    data, source = _read(resolved.spec, place, directory)
+    checkpoint = Checkpoint(directory / "checkpoint.h5", resolved, data, lambda _: None)
+    earlier = together.begun(group, checkpoint, None)
+    with interruption.after_the_epoch():
+        fit_recipe.train_recipe(
+            resolved.spec,
+            data,
+            earlier=earlier,
+            source=source,
+            after_epoch=together.after_epoch(group),
+            verbose=0,
+        )
 
 
 def with_rows(
     recipe: str | Path | Mapping[str, Any],
     overrides: Mapping[str, Any],
     data: Any,
-    directory_of: Callable[[str], Path],
+    directory_of: Callable[[Recipe], Path],
 ) -> tuple[Resolved, pd.DataFrame | None]:
     """The recipe with all values, and the rows that are given beside it, which are to be kept in the run directory.
 
@@ -98,7 +128,7 @@ def with_rows(
         recipe: As `run` takes it.
         overrides: Values by dotted key.
         data: As `run` takes it.
-        directory_of: Gives the run directory for the recipe's name.
+        directory_of: Gives the run directory of the recipe.
     """
     if data is None:
         return resolving.load_recipe(recipe, overrides), None
@@ -114,8 +144,8 @@ def with_rows(
     rows, targets = given_rows.table_of(data, target)
     if targets and target is None:
         source["data.target"] = targets if len(targets) > 1 else targets[0]
-    name = resolving.load_recipe(recipe, {**overrides, **source}).spec.name
-    source["data.path"] = directory_of(name).absolute() / given_rows.FILE
+    spec = resolving.load_recipe(recipe, {**overrides, **source}).spec
+    source["data.path"] = directory_of(spec).absolute() / given_rows.FILE
     return resolving.load_recipe(recipe, {**overrides, **source}), rows
 
 
@@ -127,6 +157,7 @@ def carry_out(
     resume: bool,
     verbose: Any,
     added: Mapping[str, Any] | None = None,
+    group: Group = ALONE,
 ) -> None:
     """What `run` does once the directory is its own.
 
@@ -137,6 +168,7 @@ def carry_out(
         resume: Go on from the last checkpoint.
         verbose: As `run` takes it.
         added: What else `metrics.json` is to hold.
+        group: Those that train together, of which this process is the chief.
     """
     started = time.monotonic()
     say = progress.speaker(verbose)
@@ -146,9 +178,13 @@ def carry_out(
     if spec.tune is not None:
         say("tune: is for `mlp-toolkit tune`; this run takes the recipe's own values")
     checkpoint = Checkpoint(
-        directory / "checkpoint.h5", resolved, data, lambda state: write_history(directory, state.history, data.target)
+        directory / "checkpoint.h5",
+        resolved,
+        data,
+        lambda state: write_history(directory, state.history, data.target),
+        lambda: together.ending(group),
     )
-    earlier = checkpoint.read() if resume else None
+    earlier = together.begun(group, checkpoint, checkpoint.read() if resume else None)
     layer = fit_recipe.augmentation_of(spec, data)
     with writing(directory):
         write_beginning(directory, resolved, data)

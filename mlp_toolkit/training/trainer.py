@@ -20,10 +20,11 @@ from mlp_toolkit.model.members.ensemble import Ensemble
 from mlp_toolkit.model.programs import kept
 from mlp_toolkit.storage import saving
 from mlp_toolkit.training import cautions, progress
-from mlp_toolkit.training.engine import devices, epoch
+from mlp_toolkit.training.engine import epoch
 from mlp_toolkit.training.engine.history import History
 from mlp_toolkit.training.engine.members import Judge, replaced
 from mlp_toolkit.training.engine.rows import Rows
+from mlp_toolkit.training.engine.sharing import cluster, devices, workers
 from mlp_toolkit.training.engine.steps import Augment, Work
 from mlp_toolkit.training.engine.steps import devices as number_of_devices
 from mlp_toolkit.training.engine.variables import assign, variables
@@ -137,8 +138,8 @@ def train(
     state = resume_from or Progress()
     keeper = _keeper(model, validation, state, plan)
     try:
-        with devices.placed(plan.device) as several:
-            trained = devices.mirrored(model, several, plan.batch_size) if several else model
+        with devices.placed(plan.device) as strategy:
+            trained = devices.mirrored(model, strategy, plan.batch_size) if strategy else model
             sizes = plan.batch_size, max(plan.batch_size, LEAST_VALIDATION_BATCH)
             history = epoch.run_epochs(
                 Work(trained, rows, validation, sizes, plan.augment),
@@ -148,7 +149,7 @@ def train(
                 changes={number: functools.partial(change, trained) for number, change in plan.changes.items()},
             )
             state.engine = history.engine
-            if several:
+            if strategy:
                 devices.unmirrored(trained, model)
     finally:
         if watcher:
@@ -162,9 +163,10 @@ def _deadline(plan: Plan, state: Progress) -> list[Any]:
     if plan.seconds is None:
         return []
     seconds, begun = plan.seconds, time.monotonic()
+    anyone = workers.of_this_process().any if plan.device == cluster.WORKERS else bool  # no clock is like another
 
     def over(number: int, logs: Any, model: Any) -> None:
-        if time.monotonic() - begun >= seconds and number + 1 < plan.epochs:
+        if anyone(time.monotonic() - begun >= seconds) and number + 1 < plan.epochs:
             state.notes.append(
                 f"the {seconds:g} seconds for training were over after epoch {number + 1} of {plan.epochs}"
             )

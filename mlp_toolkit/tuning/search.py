@@ -31,6 +31,7 @@ from mlp_toolkit.runs.finished import Run, summary
 from mlp_toolkit.runs.run import carry_out as run_best
 from mlp_toolkit.runs.run import with_rows
 from mlp_toolkit.training import progress, warm_start
+from mlp_toolkit.training.engine.sharing import cluster
 from mlp_toolkit.tuning import pictures, study, trials
 from mlp_toolkit.tuning.luck import MOST_ROWS, luck_of
 
@@ -99,7 +100,8 @@ def tune(
         overrides["tune.trials"] = trials
     say = progress.speaker(verbose)
     place = "recipe" if isinstance(recipe, Mapping) else str(recipe)
-    resolved, rows = with_rows(recipe, overrides, data, lambda name: _directory(out, name, resume))
+    resolved, rows = with_rows(recipe, overrides, data, lambda spec: _directory(out, spec.name, resume))
+    cluster.check_alone(resolved.spec.train.device, "a search")
     directory = _directory(out, resolved.spec.name, resume)
     if data is not None:
         overrides |= {f"data.{key}": resolved.values["data"][key] for key in ("path", "dataset", "target")}

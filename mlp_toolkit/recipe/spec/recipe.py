@@ -106,7 +106,7 @@ class Recipe(Part):
         told = [
             (model.warm_start is not None, ("model", "warm_start"), "null"),
             (model.pretrain is not None, ("model", "pretrain"), "null"),
-            (train.device == "all", ("train", "device"), "auto, cpu or gpu"),
+            (train.device in ("all", "workers"), ("train", "device"), "auto, cpu or gpu"),
             (train.precision != "float32", ("train", "precision"), "float32"),
             (train.optimizer.name in NOT_BY_MEMBER, ("train", "optimizer", "name"), "adam, adamw, sgd and others"),
         ]
@@ -120,6 +120,23 @@ class Recipe(Part):
             )
         if model.network == "realmlp" and model.activation.name not in OF_REALMLP:
             raise known_names.refuse("not for network: realmlp", at=("model", "activation"), allowed=list(OF_REALMLP))
+        return self
+
+    @model_validator(mode="after")
+    def _workers_fit(self) -> Recipe:
+        """What several workers cannot train as one process would."""
+        train = self.train
+        if train.device != "workers":
+            return self
+        clipping = [name for name in ("clipnorm", "clipvalue", "global_clipnorm") if getattr(train.optimizer, name)]
+        told = [
+            (self.model.pretrain is not None, ("model", "pretrain"), "null"),
+            (train.precision == "mixed_float16", ("train", "precision"), "float32 or mixed_bfloat16"),
+            *((True, ("train", "optimizer", name), "null") for name in clipping),
+        ]
+        for wrong, at, allowed in told:
+            if wrong:
+                raise known_names.refuse("is not available for several workers", at=at, allowed=allowed)
         return self
 
     @model_validator(mode="after")

@@ -134,7 +134,7 @@ class Train(Part):
     augmentation: Augmentation | None
     tensorboard: bool
     mlflow: bool
-    device: Annotated[str, Field(pattern=r"^(auto|cpu|gpu|gpu:\d{1,3}|all)$")]
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|gpu|gpu:\d{1,3}|all|workers)$")]
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"]
 
     def epochs_of(self, rows: int) -> int:

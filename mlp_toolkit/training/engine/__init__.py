@@ -12,5 +12,5 @@ blending: shares of networks and of a linear model in a prediction.
 keeping: which networks of a training with folds are kept, and their shares.
 folds: members that each hold out a fold: how they are judged by it, and what they say of it.
 variables: all that training changes in a model.
-devices: one device, or several that share each batch.
+sharing: one device, or several that share each batch, or several processes.
 """

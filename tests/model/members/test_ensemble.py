@@ -179,10 +179,10 @@ def test_regression_and_multilabel_have_members_too(rows):
 
 
 def test_several_devices_are_refused_before_anything_is_trained():
-    from mlp_toolkit.training.engine import devices
+    from mlp_toolkit.training.engine.sharing import devices
 
     with pytest.raises(UserError, match="on one device"):
-        devices.mirrored(built(2), ["cpu:0", "cpu:1"], 32)
+        devices.mirrored(built(2), tf.distribute.MirroredStrategy(["cpu:0"]), 32)
 
 
 def test_dropout_is_drawn_for_each_member(rows):
