@@ -131,6 +131,7 @@ def _environment(number: int, addresses: list[str], scratch: str) -> dict[str, s
     threads = str(max(1, processors // len(addresses)))
     own = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": number}}
     return {
+        "TF_CPP_MIN_LOG_LEVEL": "3",  # of a worker that is lost TensorFlow says what the error says, too
         **os.environ,
         VARIABLE: json.dumps(own),
         "TF_NUM_INTRAOP_THREADS": threads,

@@ -44,7 +44,7 @@ def joined(spec: Recipe, say: Callable[[str], None]) -> Iterator[Group]:
     if len(place.addresses) > 1 and place.chief:
         say(f"{len(place.addresses)} workers: waiting for {', '.join(place.addresses[1:])}")
     try:
-        with workers.joined(place) as group:
+        with workers.joined(place, say) as group:
             yield group
             group.any(False)  # until all are here
     finally:

@@ -7,21 +7,20 @@ workers do the same in the same order: each sum over them waits for all.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import signal
+import threading
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from mlp_toolkit.errors import ToolkitError, UserError
+from mlp_toolkit.errors import UserError
 from mlp_toolkit.model.backend import tf
 from mlp_toolkit.training.engine.sharing import cluster
 from mlp_toolkit.training.engine.sharing.cluster import Place
-
-
-class WorkerLost(ToolkitError):  # noqa: N818  # it reads as what it is
-    """Another process of the group has ended."""
+from mlp_toolkit.training.engine.sharing.meeting import WorkerLost, meet
 
 
 @dataclass(frozen=True)
@@ -63,14 +62,18 @@ _JOINED: ContextVar[Group | None] = ContextVar("joined", default=None)
 
 
 @contextlib.contextmanager
-def joined(place: Place) -> Iterator[Group]:
+def joined(place: Place, say: Callable[[str], None] = lambda text: None) -> Iterator[Group]:
     """Joins the group of this process; waits for all that are in it.
+
+    Args:
+        place: Which of them this process is.
+        say: Tells a person something.
 
     Raises:
         UserError: TensorFlow was in use before.
         WorkerLost: Another worker ended before the block did.
     """
-    group = Group(place) if len(place.addresses) == 1 else _join(place)
+    group = Group(place) if len(place.addresses) == 1 else _join(place, say)
     token = _JOINED.set(group)
     try:
         yield group
@@ -79,7 +82,7 @@ def joined(place: Place) -> Iterator[Group]:
             raise
         raise WorkerLost(
             f"worker {place.number} of {len(place.addresses)} cannot go on: another worker has ended "
-            f"({str(error).splitlines()[0][:200]})\n"
+            f"({str(error).splitlines()[0].rpartition('aborted by: ')[2][:200]})\n"
             "  What it said last tells why. Start all again with --resume: they go on from the last checkpoint."
         ) from None
     finally:
@@ -89,10 +92,12 @@ def joined(place: Place) -> Iterator[Group]:
 LOST = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError, tf.errors.DeadlineExceededError)
 
 
-def _join(place: Place) -> Group:
+def _join(place: Place, say: Callable[[str], None]) -> Group:
     if not _FORMED:
+        meet(place, say)
         try:
-            _FORMED.append(Group(place, tf.distribute.MultiWorkerMirroredStrategy()))
+            with _ended_by_signals():
+                _FORMED.append(Group(place, tf.distribute.MultiWorkerMirroredStrategy()))
         except RuntimeError as error:
             raise UserError(
                 f"this process cannot join its group: {str(error).splitlines()[0]}",
@@ -105,6 +110,20 @@ def _join(place: Place) -> Group:
             f"{cluster.VARIABLE} has changed since this process joined its group", place="train.device: workers"
         )
     return group
+
+
+@contextlib.contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """While TensorFlow joins the others Python hears of no signal: those that end a program do it at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def of_this_process() -> Group:
