@@ -177,13 +177,7 @@ def carry_out(
     say(describe(spec, data))
     if spec.tune is not None:
         say("tune: is for `mlp-toolkit tune`; this run takes the recipe's own values")
-    checkpoint = Checkpoint(
-        directory / "checkpoint.h5",
-        resolved,
-        data,
-        lambda state: write_history(directory, state.history, data.target),
-        lambda: together.ending(group),
-    )
+    checkpoint = _checkpoint(directory, resolved, data, group)
     earlier = together.begun(group, checkpoint, checkpoint.read() if resume else None)
     layer = fit_recipe.augmentation_of(spec, data)
     with writing(directory):
@@ -225,6 +219,15 @@ def carry_out(
             checkpoint.finished()
             write_text(directory / "metrics.json", json.dumps(record, indent=2) + "\n")  # last: it says "complete"
         tell(record)
+
+
+def _checkpoint(directory: Path, resolved: Resolved, data: RecipeData, group: Group) -> Checkpoint:
+    """The checkpoint of a run; with it the history so far is written."""
+
+    def beside(state: Progress) -> None:
+        write_history(directory, state.history, data.target)
+
+    return Checkpoint(directory / "checkpoint.h5", resolved, data, beside, lambda: together.ending(group))
 
 
 def _read(spec: Recipe, place: str, directory: Path) -> tuple[RecipeData, warm_start.Source | None]:

@@ -20,6 +20,7 @@ from mlp_toolkit.errors import ToolkitError, UserError
 from mlp_toolkit.recipe.spec import Recipe
 from mlp_toolkit.training.engine.sharing.cluster import VARIABLE
 
+PROGRAM = (sys.executable, "-m", "mlp_toolkit", "run")
 MOST = 256
 LAST_LINES = 20  # kept of what a worker says, for the case that it fails
 LOOKED_EVERY = 0.05  # seconds
@@ -91,7 +92,7 @@ class _Worker:
     def __init__(self, number: int, arguments: Sequence[str], environment: dict[str, str]) -> None:
         self.number = number
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "mlp_toolkit", "run", *arguments],
+            [*PROGRAM, *arguments],
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=None if number == 0 else subprocess.DEVNULL,
@@ -99,15 +100,25 @@ class _Worker:
             start_new_session=True,  # Ctrl-C comes to the launcher, which ends them one by one
         )
         self.said: collections.deque[str] = collections.deque(maxlen=LAST_LINES)
+        self.listener: threading.Thread | None = None
         if self.process.stderr is not None:
-            threading.Thread(target=self._listen, args=(self.process.stderr,), daemon=True).start()
+            self.listener = threading.Thread(target=self._listen, args=(self.process.stderr,), daemon=True)
+            self.listener.start()
 
     def _listen(self, stream: IO[bytes]) -> None:
-        for line in stream:
-            self.said.append(line.decode(errors="backslashreplace").rstrip())
+        with stream:
+            for line in stream:
+                self.said.append(line.decode(errors="backslashreplace").rstrip())
+
+    def ended(self) -> None:
+        """Waits until it is gone, and all that it said is there."""
+        self.process.wait()
+        if self.listener is not None:
+            self.listener.join(TO_FOLLOW)
 
     def last_words(self) -> str:
-        """What it said last, with its number before each line."""
+        """What it said last, with its number before each line; once it has ended."""
+        self.ended()
         return "".join(f"\nworker {self.number}: {line}" for line in self.said)
 
 
@@ -188,4 +199,4 @@ def _end(group: list[_Worker], told_by: signal.Signals, seconds: float) -> None:
     for worker in group:
         if worker.process.poll() is None:
             worker.process.kill()
-        worker.process.wait()
+        worker.ended()
