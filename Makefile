@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 CONSTRAINTS ?= constraints.txt
 RECIPE ?= breast_cancer
 
-.PHONY: run notebook notebooks docs bench bench-quality test test-slow test-others test-some lint types check coverage wheel clean
+.PHONY: run notebook notebooks docs bench bench-quality gpu-check test test-slow test-others test-some lint types check coverage wheel clean
 
 run: $(VENV)/ready
 	$(BIN)/mlp-toolkit run $(RECIPE)
@@ -79,10 +79,15 @@ bench: $(VENV)/ready
 	$(BIN)/python benchmarks/augment.py
 	$(BIN)/python benchmarks/predict.py
 	$(BIN)/python benchmarks/stream.py
+	$(BIN)/python benchmarks/scale.py
 
 # Default models on tables of your own: hours. Trees need the extra `peers`: $(BIN)/python -m pip install --editable ".[peers]"
 bench-quality: $(VENV)/ready
 	$(BIN)/python benchmarks/quality.py $(TABLES)
+
+# What a GPU is to show, in less than ten minutes; without one it says so and fails.
+gpu-check: $(VENV)/ready
+	$(BIN)/python benchmarks/gpu_check.py
 
 clean:
 	rm -rf $(VENV) .venv-* build dist

@@ -34,7 +34,7 @@ def _import_quietly() -> tuple[Any, Any]:
         import tensorflow as tf
 
         for gpu in tf.config.list_physical_devices("GPU"):
-            with contextlib.suppress(RuntimeError):  # the user's own code has begun to use it
+            with contextlib.suppress(RuntimeError, ValueError):  # the user's own code uses it, or has parted it
                 tf.config.experimental.set_memory_growth(gpu, True)  # takes what it needs, not all there is
     if keras.backend.backend() != "tensorflow":
         raise _other_backend(keras.backend.backend())

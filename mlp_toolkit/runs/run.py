@@ -88,14 +88,17 @@ def run(
         told = together.told_by_chief(group, {"complete": complete, "directory": str(directory)})
         finished = Run(Path(told["directory"]))
         if told["complete"]:
-            say(f"{directory}: this run is complete already")
+            if group.place.chief:
+                say(f"{directory}: this run is complete already")
             return finished
         with locked(directory), told_what_is_left(directory, directory / "model.h5"), given_rows.kept(rows, directory):
             if not group.place.chief:
                 _help(resolved, place, directory, group)
                 return finished
             check_free(directory)
-            carry_out(resolved, place, directory, resume=resume, verbose=verbose, group=group)
+            several = len(group.place.addresses)
+            added = {"workers": several} if several > 1 else {}
+            carry_out(resolved, place, directory, resume=resume, verbose=verbose, added=added, group=group)
     say(summary(finished.metrics))
     return finished
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -154,3 +156,48 @@ def test_a_tiny_case_from_measuring_to_picture(benchmark, tmp_path, task):
     assert done["cases"][0]["rate"] > 1e8
     report.write(done, tmp_path)
     assert (tmp_path / "fit.png").read_bytes().startswith(PNG)
+
+
+def test_epochs_on_paper_by_hand(benchmark):
+    scale = benchmark("scale")
+    assert scale.weights([64, 64]) == 33 * 64 + 65 * 64 + 65
+    work = {"xla": {"row": 1e-6, "weight": 0.0}, "graph": {"row": 2e-6, "weight": 0.0}}
+    costs = {"cores": 2, **work, "kept": 4e-7, "sum": 1e-3, "sum_number": 1e-9}
+    rows, numbers = 10 * scale.BATCH, scale.weights([])
+    assert numbers == 33
+    # One machine: a microsecond of two cores and what reading takes of them, no sums.
+    assert scale.epoch_seconds(costs, rows, 1, []) == pytest.approx(rows * (0.5e-6 + 0.2e-6))
+    # Four: a quarter of twice the work, all of the reading, ten steps of three turns of two and 2 · 3/4 of the numbers.
+    step = 3 * 1e-3 + numbers * 1.5e-9
+    assert scale.epoch_seconds(costs, rows, 4, []) == pytest.approx(rows * (0.25e-6 + 0.2e-6) + 10 * step)
+    assert scale.least_batch(costs, 4, []) == pytest.approx(step / 0.25e-6)
+    assert scale.least_batch(costs, 2, []) == np.inf
+
+
+def test_the_page_on_scale_shows_what_was_measured(benchmark):
+    scale = benchmark("scale")
+    written = scale.page(json.loads(scale.MEASURED.read_text("utf-8")))
+    assert scale.RESULTS.read_text("utf-8") == written
+    shown = (BENCHMARKS.parent / "docs" / "scale.md").read_text("utf-8")
+    assert written in shown
+
+
+def test_without_a_gpu_its_check_says_so():
+    done = subprocess.run(
+        [sys.executable, BENCHMARKS / "gpu_check.py"],
+        env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "gpu-check: TensorFlow sees no GPU here; nothing was checked\n"
+
+
+@pytest.mark.slow
+def test_the_check_of_a_gpu_compares_every_task(benchmark, monkeypatch):
+    check = benchmark("gpu_check")
+    assert check.compared("cpu:0") == []
+    monkeypatch.setattr(check, "TOLERANCE", -1.0)
+    monkeypatch.setattr(check, "TASKS", {"binary": 1})
+    assert check.compared("cpu:0") == ["binary plain", "binary batch_norm", "binary ensemble"]

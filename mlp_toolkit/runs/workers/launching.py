@@ -128,15 +128,15 @@ def _group(arguments: Sequence[str], workers: int) -> Iterator[list[_Worker]]:
     group: list[_Worker] = []
     with tempfile.TemporaryDirectory(prefix="mlp-toolkit-launch-") as scratch:
         try:
-            addresses = [f"127.0.0.1:{port}" for port in _free_ports(workers)]
+            addresses = [f"127.0.0.1:{port}" for port in free_ports(workers)]
             for number in range(workers):
-                group.append(_Worker(number, arguments, _environment(number, addresses, scratch)))
+                group.append(_Worker(number, arguments, environment_of(number, addresses, scratch)))
             yield group
         finally:
             _end(group, signal.SIGTERM, TO_FINISH)
 
 
-def _environment(number: int, addresses: list[str], scratch: str) -> dict[str, str]:
+def environment_of(number: int, addresses: list[str], scratch: str) -> dict[str, str]:
     """Of a worker: its place in the group, its share of the processors, and no GPU, which several cannot share."""
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     threads = str(max(1, processors // len(addresses)))
@@ -152,7 +152,7 @@ def _environment(number: int, addresses: list[str], scratch: str) -> dict[str, s
     }
 
 
-def _free_ports(number: int) -> list[int]:
+def free_ports(number: int) -> list[int]:
     """Ports of this machine that nobody listens on."""
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(number)]

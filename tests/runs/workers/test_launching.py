@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import sys
 import time
 
@@ -12,6 +13,7 @@ import pytest
 
 import mlp_toolkit as mt
 from mlp_toolkit.errors import UserError
+from mlp_toolkit.model.backend import tf
 from mlp_toolkit.recipe import resolving
 from mlp_toolkit.runs.workers import launching
 
@@ -167,6 +169,17 @@ def test_launch_hands_on_what_it_was_given(call, monkeypatch):
     options = ["-o", "train.epochs=3", "-o", "train.device=workers", "--out", "my runs/x", "--resume"]
     assert arguments == ["iris", *options]
     assert again == "mlp-toolkit launch --workers 2 iris -o train.epochs=3 --out 'my runs/x' --resume"
+
+
+def test_a_process_that_uses_tensorflow_already_joins_no_group(monkeypatch, tmp_path):
+    tf.zeros(1)
+    one, other = launching.free_ports(2)
+    addresses = [f"127.0.0.1:{one}", f"127.0.0.1:{other}"]
+    monkeypatch.setenv("TF_CONFIG", launching.environment_of(0, addresses, "")["TF_CONFIG"])
+    with socket.create_server(("", other)), pytest.raises(UserError, match="cannot join its group") as refused:
+        mt.run(IRIS, out=tmp_path / "run", verbose=0)
+    assert "Let mt.run be the first that uses TensorFlow" in str(refused.value)
+    assert not (tmp_path / "run").exists()
 
 
 def test_what_trains_several_networks_refuses_workers(monkeypatch):

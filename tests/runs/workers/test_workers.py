@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlp_toolkit.runs.workers.launching import _environment, _free_ports
+from mlp_toolkit.runs.workers.launching import environment_of, free_ports
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")]
 
@@ -31,7 +31,6 @@ report: brief
 CASES = {
     "sgd": {"train.optimizer": {"name": "sgd", "learning_rate": 0.1}},
     "adam, normalized, penalized": {"model.batch_norm": True, "model.l2": 0.01, "train.batch_size": 48},
-    "several classes": {"task": "multiclass", "data.target": "kind", "data.features": ["a", "b", "c", "y"]},
     "labels": {
         "task": "multilabel",
         "data.target": ["p", "q"],
@@ -90,8 +89,8 @@ def launched(folder, out, *options):
 def trained(folder):
     """The runs of all cases: alone, and by two workers, each started as a launcher of one's own would."""
     cases = json.dumps([*CASES.values(), {key: value for key, value in STREAMED.items() if key != "model.dropout"}])
-    addresses = [f"127.0.0.1:{port}" for port in _free_ports(2)]
-    environments = [dict(os.environ), *(_environment(number, addresses, str(folder)) for number in range(2))]
+    addresses = [f"127.0.0.1:{port}" for port in free_ports(2)]
+    environments = [dict(os.environ), *(environment_of(number, addresses, str(folder)) for number in range(2))]
     for several in (environments[:1], environments[1:]):
         device, out = ("cpu", "alone") if len(several) == 1 else ("workers", "shared")
         processes = [
@@ -120,7 +119,7 @@ def apart(one: Path, other: Path) -> float:
                 found.append(np.abs(item[()] - second[name][()]).max(initial=0))
 
         first.visititems(compare)
-    assert len(found) > 8
+    assert len(found) > 6
     for table in ("history.csv", "predictions.parquet"):
         read = pd.read_csv if table.endswith("csv") else pd.read_parquet
         values = [read(run / table).select_dtypes("number").to_numpy(float) for run in (one, other)]
@@ -137,6 +136,8 @@ def test_two_workers_end_where_one_process_does(trained, case):
 def test_the_chief_alone_writes_and_nothing_else_is_left(trained):
     alone, shared = ({file.name for file in (trained / who / "0").iterdir()} for who in ("alone", "shared"))
     assert shared == alone
+    told = [json.loads((trained / who / "0" / "metrics.json").read_text()) for who in ("alone", "shared")]
+    assert [each.get("workers") for each in told] == [None, 2]
     assert not list(trained.glob("mlp-toolkit-*"))
 
 
@@ -178,7 +179,7 @@ def test_a_worker_with_other_data_is_refused(folder, tmp_path):
     other.mkdir()
     (other / "recipe.yaml").write_text(RECIPE)
     pd.read_csv(folder / "rows.csv")[1:].to_csv(other / "rows.csv", index=False)
-    addresses = [f"127.0.0.1:{port}" for port in _free_ports(2)]
+    addresses = [f"127.0.0.1:{port}" for port in free_ports(2)]
     processes = [
         subprocess.Popen(
             [
@@ -193,7 +194,7 @@ def test_a_worker_with_other_data_is_refused(folder, tmp_path):
                 "refused",
             ],
             cwd=place,
-            env=_environment(number, addresses, str(tmp_path)),
+            env=environment_of(number, addresses, str(tmp_path)),
             stderr=subprocess.PIPE,
             text=True,
         )

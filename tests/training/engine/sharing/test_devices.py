@@ -1,4 +1,4 @@
-"""Training on named devices, and on several: two logical processors stand in for two GPUs."""
+"""Training on named devices, and on several: two logical GPUs where there is one, else two logical processors."""
 
 from __future__ import annotations
 
@@ -15,9 +15,14 @@ from mlp_toolkit.errors import UserError
 SEVERAL = """
 import json, sys
 import numpy as np
-from mlp_toolkit.model.backend import keras, tf
+import tensorflow as tf
 one = tf.config.LogicalDeviceConfiguration()
 tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], [one, one])
+gpus = tf.config.list_physical_devices("GPU")[:1]
+for gpu in gpus:
+    tf.config.set_visible_devices(gpu, "GPU")
+    tf.config.set_logical_device_configuration(gpu, [tf.config.LogicalDeviceConfiguration(memory_limit=2048)] * 2)
+from mlp_toolkit.model.backend import keras
 import mlp_toolkit as mt
 
 random = np.random.default_rng(0)
@@ -40,7 +45,7 @@ class Watch(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         pass
 
-found = {}
+found = {"exact": not gpus}  # a GPU's products may be TF32, with 10 bits
 for optimizer in ("sgd", "nesterov", "adam", "nadam", "adamw"):
     for batch_norm in (False, True):
         options = {"optimizer": optimizer, "batch_norm": batch_norm}
@@ -81,11 +86,11 @@ def found() -> dict[str, object]:
 @pytest.mark.parametrize("batch_norm", [False, True])
 @pytest.mark.parametrize("optimizer", ["sgd", "nesterov", "adam", "nadam", "adamw"])
 def test_two_devices_end_where_one_does(found, optimizer, batch_norm):
-    assert found[f"{optimizer} {batch_norm}"] < 2e-6
+    assert found[f"{optimizer} {batch_norm}"] < (2e-6 if found["exact"] else 5e-3)
 
 
 def test_two_devices_agree_with_one_step_by_step_too(found):
-    assert found["step by step"] < 2e-6
+    assert found["step by step"] < (2e-6 if found["exact"] else 5e-3)
     assert found["engine"] == "graph"
 
 
