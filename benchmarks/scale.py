@@ -13,6 +13,7 @@ import itertools
 import json
 import math
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -57,13 +58,18 @@ def measured() -> dict[str, Any]:
     """All unit costs."""
     costs: dict[str, Any] = {"cores": len(os.sched_getaffinity(0)), "start": start()}
     costs |= {engine: row_and_weight(engine) for engine in ("xla", "graph")}
-    return costs | reading() | summing()
+    return costs | reading() | summing() | {"load": os.getloadavg()[0]}
 
 
 def start() -> float:
-    """Seconds until TensorFlow and this package are imported, in a process of its own: the quickest of three."""
-    code = "import mlp_toolkit.runs.run"
-    return min(seconds(lambda: subprocess.run([sys.executable, "-c", code], check=True)) for _ in range(3))
+    """Processor seconds until TensorFlow and this package are imported, in a process of its own: the least of three."""
+    found = []
+    for _ in range(3):
+        begun = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run([sys.executable, "-c", "import mlp_toolkit.runs.run"], check=True)
+        ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+        found.append(ended.ru_utime + ended.ru_stime - begun.ru_utime - begun.ru_stime)
+    return min(found)
 
 
 def seconds(call: Callable[[], object]) -> float:
@@ -74,9 +80,8 @@ def seconds(call: Callable[[], object]) -> float:
 
 def row_and_weight(engine: str) -> dict[str, float]:
     """Processor seconds of training by row, and by row and weight: a line through two networks."""
-    import keras
-
     import mlp_toolkit as mt
+    from mlp_toolkit.model.backend import keras
     from mlp_toolkit.training.engine import epoch
 
     class Clock(keras.callbacks.Callback):
@@ -164,7 +169,7 @@ def sums() -> None:
 
             def summed(values: Any) -> Any:
                 context = tf.distribute.get_replica_context()
-                return context.all_reduce(tf.distribute.ReduceOp.SUM, values)
+                return context.all_reduce(tf.distribute.ReduceOp.SUM, tf.identity(values))  # on this worker's device
 
             @tf.function(autograph=False)
             def loop(values: Any, summed: Any = summed) -> Any:
@@ -213,11 +218,12 @@ def page(costs: dict[str, Any]) -> str:
     """The unit costs, and the table."""
     xla, graph = costs["xla"], costs["graph"]
     lines = [
-        f"On {costs['cores']} cores, by `python benchmarks/scale.py`: {FEATURES} columns, batches of {BATCH:,}.",
+        f"On {costs['cores']} cores, by `python benchmarks/scale.py`: {FEATURES} columns, batches of {BATCH:,}. As many "
+        f"as {costs['load']:.0f} programs wanted the cores when sums were timed; on idle ones sums are quicker.",
         "",
         "| cost | |",
         "|---|--:|",
-        f"| start of a process, s | {costs['start']:.1f} |",
+        f"| start of a process, CPU s | {costs['start']:.1f} |",
         f"| training, one process (XLA), CPU µs a row | {xla['row'] * 1e6:.2f} |",
         f"| … and CPU ns a row and weight | {xla['weight'] * 1e9:.2f} |",
         f"| training, workers (graph), CPU µs a row | {graph['row'] * 1e6:.2f} |",
