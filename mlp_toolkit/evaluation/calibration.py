@@ -43,6 +43,15 @@ class Fit(NamedTuple):
         q = np.exp(z - z.max(axis=1, keepdims=True))
         return np.asarray(q / q.sum(axis=1, keepdims=True), np.float32)
 
+    def undone(self, q: np.ndarray, *, softmax: bool) -> np.ndarray:
+        """Probabilities (rows, outputs) as they were before they were put right."""
+        q = np.clip(q.astype(np.float64), LEAST, 1 - LEAST)
+        z = ((np.log(q) if softmax else np.log(q) - np.log1p(-q)) - np.array(self.offset)) / self.slope
+        if not softmax:
+            return np.asarray(1 / (1 + np.exp(-z)))
+        p = np.exp(z - z.max(axis=1, keepdims=True))
+        return np.asarray(p / p.sum(axis=1, keepdims=True))
+
 
 class Steps(NamedTuple):
     """What was fitted by isotonic regression.

@@ -54,7 +54,7 @@ def importances(axes: Axes, found: Sequence[Mapping[str, Any]], score: str, most
     middle = [line["importance"] for line in shown]
     half = [line["high"] - line["importance"] for line in shown]
     axes.barh([shorten(str(line["column"]), 30) for line in shown], middle, xerr=half, color=BLUE, ecolor=GREY)
-    axes.set(xlabel=f"{score} is worse by so much when the column is shuffled")
+    axes.set(xlabel=f"{score} is worse by, when shuffled")
 
 
 def dependences(axes: Axes, grid: Sequence[Any], mean: np.ndarray, names: Sequence[str], column: str) -> None:

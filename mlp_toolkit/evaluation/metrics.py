@@ -86,8 +86,9 @@ def scores_of_each(values: np.ndarray, outputs: np.ndarray, target: Target) -> d
         target: What was predicted.
 
     Returns:
-        `by_target`: rmse, mae and r2 of each of several targets; `by_label`: precision, recall, f1, auc and the rows
-        that have it; `by_class`: precision, recall, f1 and the rows of it. Empty for a regression of one target.
+        `by_target`: rmse, mae and r2 of each of several targets; `by_label`: precision, recall, f1, auc, pr_auc and
+        the rows that have it; `by_class`: precision, recall, f1 and the rows of it, of more than two classes auc and
+        pr_auc of each against the others. Empty for a regression of one target.
     """
     from sklearn import metrics
 
@@ -107,12 +108,13 @@ def scores_of_each(values: np.ndarray, outputs: np.ndarray, target: Target) -> d
         name: {"precision": float(p), "recall": float(r), "f1": float(f), "rows": int(n)}
         for name, p, r, f, n in zip(names, *measured, strict=True)
     }
-    if target.task != "multilabel":
+    if target.task == "binary":
         return {"by_class": each}
     for place, name in enumerate(names):
         if len(np.unique(true[:, place])) == 2:
             each[name]["auc"] = float(metrics.roc_auc_score(true[:, place], outputs[:, place]))
-    return {"by_label": each}
+            each[name]["pr_auc"] = float(metrics.average_precision_score(true[:, place], outputs[:, place]))
+    return {"by_label" if target.task == "multilabel" else "by_class": each}
 
 
 def _regression(y: np.ndarray, p: np.ndarray, target: Target) -> dict[str, float]:

@@ -50,6 +50,7 @@ FILES = (
     "metrics.json",
     "report.html",
     "explanation.json",
+    "mistakes.json",
     "trials.csv",
     JOURNAL,
     "best.yaml",

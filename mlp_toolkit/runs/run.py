@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 from mlp_toolkit.data import dataset
 from mlp_toolkit.data.pieces import RecipeData
+from mlp_toolkit.data.reading import frames
 from mlp_toolkit.data.streaming import stream
-from mlp_toolkit.evaluation import report
+from mlp_toolkit.evaluation import drift, report
 from mlp_toolkit.files import writing
 from mlp_toolkit.recipe import resolving
 from mlp_toolkit.recipe.resolving import Resolved
 from mlp_toolkit.recipe.spec import Recipe
 from mlp_toolkit.runs import given_rows, interruption, tracking
 from mlp_toolkit.runs.analysis import explaining
+from mlp_toolkit.runs.analysis.mistakes import write_mistakes
 from mlp_toolkit.runs.checkpoint import Checkpoint
 from mlp_toolkit.runs.contact_sheet import draw_contact_sheet
 from mlp_toolkit.runs.directory import (
@@ -38,6 +40,7 @@ from mlp_toolkit.storage import saving
 from mlp_toolkit.training import fit_recipe, progress, warm_start
 from mlp_toolkit.training.engine.sharing import cluster
 from mlp_toolkit.training.engine.sharing.workers import ALONE, Group
+from mlp_toolkit.training.fit_recipe import Fitted
 from mlp_toolkit.training.trainer import Progress
 
 if TYPE_CHECKING:
@@ -209,10 +212,8 @@ def carry_out(
             saving.save(model, directory / "model.h5")
             write_history(directory, state.history, data.target)
             record = _record(*scored(directory, done, spec, data), spec, data, state)
-            if spec.report == "full" and (
-                told := explaining.explained(model, *explaining.rows_of(data, "test"), brief=True)
-            ):
-                told.write(directory)
+            if spec.report == "full":
+                record |= _told(directory, done, data, record)
             for note in record["notes"][len(state.notes) :]:
                 say(note)
             record |= added or {}
@@ -231,6 +232,22 @@ def _checkpoint(directory: Path, resolved: Resolved, data: RecipeData, group: Gr
         write_history(directory, state.history, data.target)
 
     return Checkpoint(directory / "checkpoint.h5", resolved, data, beside, lambda: together.ending(group))
+
+
+def _told(directory: Path, done: Fitted, data: RecipeData, record: Mapping[str, Any]) -> dict[str, Any]:
+    """What the report tells beside the scores is worked out and kept; what `metrics.json` is to hold of it."""
+    frame, values = explaining.rows_of(data, "test")
+    told = explaining.explained(done.model, frame, values, brief=True)
+    if told:
+        told.write(directory)
+    write_mistakes(directory, record, data)
+    moved = [
+        own
+        for own in drift.moves(done.target.seen, drift.with_days(frames.columns_of(frame), data.encoding))
+        if own.moved
+    ]
+    moved.sort(key=lambda own: -own.psi)
+    return {"moved": [{"column": own.name, "psi": own.psi} for own in moved]}
 
 
 def _read(spec: Recipe, place: str, directory: Path) -> tuple[RecipeData, warm_start.Source | None]:

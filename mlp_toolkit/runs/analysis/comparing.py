@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from mlp_toolkit.data.targets import Target
 from mlp_toolkit.errors import UserError, number
 from mlp_toolkit.evaluation import metrics
 from mlp_toolkit.evaluation.doubt import LEVEL, drawn_scores, looked_at
-from mlp_toolkit.recipe import resolving
+from mlp_toolkit.evaluation.report.tested import read_tested
 from mlp_toolkit.runs.finished import load_run
 
 if TYPE_CHECKING:
@@ -127,42 +127,14 @@ def compare(runs: Sequence[str | Path]) -> Comparison:
 
 def _tested(directory: Path) -> _Tested:
     """Reads what a run left of its test rows; no model is opened."""
-    import pandas as pd
-
-    record = load_run(directory).metrics
-    try:
-        resolved = resolving.load_recipe(directory / "recipe.yaml")
-        frame = pd.read_parquet(directory / "predictions.parquet")
-        environment = json.loads((directory / "environment.json").read_text("utf-8"))
-    except FileNotFoundError as error:
-        raise UserError("the run lacks a file", place=str(error.filename)) from None
-    target = _target(resolved.spec.task, resolved.values, record)
-    several = len(target.names) > 1
-    columns = [f"target_{name}" if several else "target" for name in target.names]
-    values = frame[columns].to_numpy()
-    if target.classes:
-        known = {str(label): place for place, label in enumerate(target.classes)}
-        values = np.array([[known[str(label)]] for label in values[:, 0]])
-    if target.task == "regression":
-        said = [f"prediction_{name}" if several else "prediction" for name in target.names]
-    elif target.task == "binary":
-        said = ["probability"]
-    else:
-        said = [f"probability_{name}" for name in (target.classes or target.names)]
-    outputs = frame[said].to_numpy(np.float64)
-    name = directory.resolve().name
-    return _Tested(
-        name, environment["data_sha256"], target, frame["row"].to_numpy(), values.astype(np.float64), outputs
-    )
+    tested = read_tested(directory, load_run(directory).metrics)
+    environment = directory / "environment.json"
+    if not environment.is_file():
+        raise UserError("the run lacks a file", place=str(environment))
+    fingerprint = json.loads(environment.read_text("utf-8"))["data_sha256"]
+    rows = tested.frame["row"].to_numpy()
+    return _Tested(directory.resolve().name, fingerprint, tested.target, rows, tested.values, tested.outputs)
 
 
 def _what(target: Target) -> str:
     return f"{target.task} of {', '.join(target.names)}"
-
-
-def _target(task: str, values: dict[str, Any], record: dict[str, Any]) -> Target:
-    data = values["data"]
-    names = data["target"] if isinstance(data["target"], list) else [data["target"]]
-    classes = tuple(data["classes"] or ()) if task in ("binary", "multiclass") else ()
-    thresholds = tuple(record.get("thresholds", {}).values())
-    return Target(task, tuple(names), classes, thresholds=thresholds)

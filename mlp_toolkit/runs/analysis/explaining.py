@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mlp_toolkit.data import dataset, roles, targets
+from mlp_toolkit.data.columns.encoder import Encoding
+from mlp_toolkit.data.columns.numeric import Numeric
 from mlp_toolkit.data.pieces import RecipeData
 from mlp_toolkit.data.reading import frames
 from mlp_toolkit.data.streaming import stream
@@ -113,7 +115,7 @@ def explained(model: Network, frame: pd.DataFrame, values: np.ndarray, *, brief:
     if len(frame) > most:
         picked = np.sort(np.random.default_rng(0).choice(len(frame), most, replace=False))
         frame, values = frame.iloc[picked], values[picked]
-    frame = frame[columns].reset_index(drop=True)
+    frame = _with_numbers(frame[columns].reset_index(drop=True), encoding)
 
     def outputs(rows: pd.DataFrame) -> np.ndarray:
         return prediction.raw_outputs(model, frames.columns_of(rows), encoding)
@@ -128,6 +130,13 @@ def explained(model: Network, frame: pd.DataFrame, values: np.ndarray, *, brief:
         tuple(explain.dependence(asked, frame, name) for name in first[:SHOWN]),
         explain.slices(asked, frame, values, first[:PAIRED]),
     )
+
+
+def _with_numbers(frame: pd.DataFrame, encoding: Encoding) -> pd.DataFrame:
+    """The same with numbers in numeric columns that a file writes as texts, so that they have quarters and a scale."""
+    names = [name for part in encoding.parts if isinstance(part, Numeric) for name in part.names]
+    numbers = [own for part in encoding.parts if isinstance(part, Numeric) for own in part.raw_numbers(frame)]
+    return frame.assign(**dict(zip(names, numbers, strict=True)))
 
 
 def test_rows(directory: Path) -> tuple[pd.DataFrame, np.ndarray]:
