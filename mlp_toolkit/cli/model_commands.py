@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mlp_toolkit.cli.json_output import Json, print_json, print_result, read_json
 from mlp_toolkit.cli.options import NoHeader, RunPath, named_columns
 from mlp_toolkit.errors import UserError
 
@@ -18,7 +19,11 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    run_path: RunPath, data: Annotated[Path, typer.Argument(metavar="DATA")], no_header: NoHeader = False
+    run_path: RunPath,
+    data: Annotated[Path, typer.Argument(metavar="DATA")],
+    no_header: NoHeader = False,
+    *,
+    as_json: Json = False,
 ) -> None:
     """Scores a trained model on new labelled rows."""
     table = _rows_for(data, run_path, no_header)
@@ -27,7 +32,11 @@ def evaluate(
     from mlp_toolkit.runs.finished import open_model
 
     model = open_model(run_path)
-    for name, value in score(model, table_rows(model, table)).items():
+    scores = score(model, table_rows(model, table))
+    if as_json:
+        print_json(scores)
+        return
+    for name, value in scores.items():
         print(f"{name} {value:.6g}")
 
 
@@ -69,24 +78,34 @@ def predict(
     print(output)
 
 
-def compare(runs: Annotated[list[Path], typer.Argument(metavar="RUN RUN...", help="Run directories.")]) -> None:
+def compare(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN RUN...", help="Run directories.")], *, as_json: Json = False
+) -> None:
     """Says how far the test scores of runs lie apart, with intervals, on the rows that all tested."""
     from mlp_toolkit.runs.analysis.comparing import compare as compared
 
-    print(compared(runs))
+    found = compared(runs)
+    print_result(found, as_json=as_json)
 
 
 def explain(
     run_path: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")],
     data: Annotated[Path | None, typer.Argument(metavar="DATA", help="Labelled rows; default the test rows.")] = None,
+    *,
+    as_json: Json = False,
 ) -> None:
     """Says what a model looks at and where it fails; its report shows it, too."""
+    from mlp_toolkit.runs.analysis.explaining import FILE
     from mlp_toolkit.runs.finished import load_run
 
     run = load_run(run_path)
     told = run.explain(None if data is None else data)
     told.write(run_path)
     run.report()
+    if as_json:
+        print(run.report_path, file=sys.stderr)
+        print_json(read_json(run_path / FILE))
+        return
     print(told)
     print(run.report_path)
 
@@ -98,6 +117,8 @@ def drift(
         float | None, typer.Option(metavar="X", help="Exit with 3 where a column's stability index is above X.")
     ] = None,
     no_header: NoHeader = False,
+    *,
+    as_json: Json = False,
 ) -> None:
     """Says which columns of new rows are not like those that were learnt."""
     table = _rows_for(data, run_path, no_header)
@@ -105,7 +126,7 @@ def drift(
     from mlp_toolkit.runs.finished import open_model
 
     found = drift_of(open_model(run_path), run_path, table)
-    print(found)
+    print_result(found, as_json=as_json)
     if fail_above is not None and found.largest > fail_above:
         raise typer.Exit(MOVED)
 

@@ -5,14 +5,18 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mlp_toolkit.cli.json_output import Json, print_json, print_result, read_json
 from mlp_toolkit.cli.options import NoHeader, Overrides, RecipeFile, early_check, override_pairs
 from mlp_toolkit.errors import UserError
 from mlp_toolkit.recipe import catalog, resolving
 from mlp_toolkit.training.engine.sharing import cluster
+
+if TYPE_CHECKING:
+    from mlp_toolkit.runs.finished import Run
 
 
 def run(
@@ -20,6 +24,8 @@ def run(
     override: Overrides = None,
     out: Annotated[Path | None, typer.Option(help="The run directory; default runs/NAME.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
+    *,
+    as_json: Json = False,
 ) -> None:
     """Runs a recipe: reads, trains, tests; prints the run directory last."""
     resolved, _ = early_check(recipe_file, override)
@@ -36,7 +42,16 @@ def run(
             again = _command("mlp-toolkit run", recipe_file, override, out)
             print(f"\ninterrupted; go on with it: {again} --resume", file=sys.stderr)
         raise
-    print(finished.directory)
+    _print_run(finished, as_json=as_json)
+
+
+def _print_run(finished: Run, *, as_json: bool) -> None:
+    """The run directory; or, for scripts, its `metrics.json`, and the directory as a message."""
+    if as_json:
+        print(finished.directory, file=sys.stderr)
+        print_json(finished.metrics)
+    else:
+        print(finished.directory)
 
 
 def launch(
@@ -80,17 +95,24 @@ def cross_validate(
     folds: Annotated[int, typer.Option(metavar="K", help="Parts that the rows are divided into.")] = 5,
     repeats: Annotated[int, typer.Option(metavar="N", help="How often, each time divided anew.")] = 1,
     out: Annotated[Path | None, typer.Option(help="The folder to write to; default runs/NAME-folds.")] = None,
+    *,
+    as_json: Json = False,
 ) -> None:
     """Trains on all folds but one, for each: scores with their spread, out-of-fold predictions."""
     resolved, _ = early_check(recipe_file, override)
     from mlp_toolkit.training.progress import waiting
 
     with waiting("TensorFlow starts"):
+        from mlp_toolkit.runs.cross_validation import RECORD
         from mlp_toolkit.runs.cross_validation import cross_validate as carry_out
         from mlp_toolkit.runs.directory import chosen_directory
 
     directory = out or chosen_directory(None, f"{resolved.spec.name}-folds", False)
     done = carry_out(recipe_file, override_pairs(override), folds=folds, repeats=repeats, out=directory)
+    if as_json:
+        print(done.directory, file=sys.stderr)
+        print_json(read_json(directory / RECORD))
+        return
     for name, spread in done.summary.iterrows():
         print(f"{name} {spread['mean']:.6g}  std {spread['std']:.3g}  95 % {spread['low']:.6g} to {spread['high']:.6g}")
     print(done.directory)
@@ -102,6 +124,8 @@ def tune(
     trials: Annotated[int | None, typer.Option(metavar="N", help="How many; default tune.trials.")] = None,
     out: Annotated[Path | None, typer.Option(help="The run directory; default runs/NAME-tune.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted search.")] = False,
+    *,
+    as_json: Json = False,
 ) -> None:
     """Searches for better hyperparameters; leaves a run directory of the best recipe, with trials.csv."""
     early_check(recipe_file, override)
@@ -115,7 +139,7 @@ def tune(
     except KeyboardInterrupt:
         print("\ninterrupted; go on with it by the same command and --resume", file=sys.stderr)
         raise
-    print(finished.directory)
+    _print_run(finished, as_json=as_json)
 
 
 def validate(recipe_file: RecipeFile, override: Overrides = None) -> None:
@@ -171,6 +195,8 @@ def audit(
         list[str] | None, typer.Option(metavar="COLUMN", help="The column to predict; several: A,B or twice.")
     ] = None,
     task: Annotated[str | None, typer.Option(help="regression, binary, multilabel or multiclass.")] = None,
+    *,
+    as_json: Json = False,
 ) -> None:
     """Says what is odd about data before anything is trained: gaps, identifiers, duplicates, leaks, wrong labels."""
     from mlp_toolkit.cli.draft import drafted
@@ -180,7 +206,8 @@ def audit(
     resolved, notes = drafted(data, target or [], task)
     for note in notes:
         print(note, file=sys.stderr)
-    print(audited(dataset.load_dataset(resolved.spec, data)))
+    found = audited(dataset.load_dataset(resolved.spec, data))
+    print_result(found, as_json=as_json)
 
 
 def recipes() -> None:

@@ -35,17 +35,18 @@ def axes_or_new(axes: Axes | None, size: tuple[float, float] = (7, 3.6)) -> Axes
     return axes
 
 
-def _score_of_folds(axes: Axes, history: Mapping[str, Any] | pd.DataFrame, epochs: np.ndarray) -> None:
-    """Draws, on an axis of its own, the score by which the members of an ensemble are judged where there is no loss."""
+def _score_of_folds(axes: Axes, history: Mapping[str, Any] | pd.DataFrame, epochs: np.ndarray) -> bool:
+    """Draws, on an axis of its own, the score by which members of an ensemble are judged; says whether there is one."""
     name = next((str(name) for name in history if str(name).startswith("val_")), None)
     if name is None:
-        return
+        return False
     score = np.asarray(history[name], float)
     seen = ~np.isnan(score)
     other = axes.twinx()
     other.plot(epochs[seen], score[seen], color=ORANGE, marker=".", ms=3)
     other.set_ylabel(f"{name.removeprefix('val_')} of the rows held out", color=ORANGE)
     other.spines[["top", "left"]].set_visible(False)
+    return True
 
 
 def importances(axes: Axes, found: Sequence[Mapping[str, Any]], score: str, most: int = 15) -> None:
@@ -61,7 +62,7 @@ def dependences(axes: Axes, grid: Sequence[Any], mean: np.ndarray, names: Sequen
     """Draws how the mean prediction of each output changes with a column, numbers as a line and words as bars."""
     numeric = all(isinstance(value, int | float) and not isinstance(value, bool) for value in grid)
     for place, own in enumerate(np.asarray(mean, float).T[: len(CLASSES)]):
-        label = names[place] if place < len(names) else None
+        label = shorten(names[place], 14) if place < len(names) else None
         if numeric:
             axes.plot(grid, own, color=CLASSES[place], label=label)
         else:
@@ -71,7 +72,7 @@ def dependences(axes: Axes, grid: Sequence[Any], mean: np.ndarray, names: Sequen
         axes.set_xticks(range(len(grid)), [shorten(str(value), 14) for value in grid], rotation=45, ha="right")
     axes.set(xlabel=column, ylabel="mean prediction")
     if len(names) > 1:
-        axes.legend(frameon=False, fontsize=8)
+        axes.legend(frameon=False, fontsize=7, loc="lower left", bbox_to_anchor=(0, 1), ncols=3)
 
 
 def learning(axes: Axes, losses: Mapping[str, Any] | pd.DataFrame, best: int | None = None) -> None:
@@ -95,13 +96,14 @@ def learning(axes: Axes, losses: Mapping[str, Any] | pd.DataFrame, best: int | N
         raise UserError(f"{' and '.join(names)} are not of the same number of epochs")
     epochs = values.get("epoch", np.arange(1, len(values["loss"]) + 1))
     axes.plot(epochs, values["loss"], color=BLUE, label="training")
+    beside: dict[str, Any] = {}
     if "val_loss" in values:
         seen = ~np.isnan(values["val_loss"])  # the folds of an ensemble are looked at now and then
         axes.plot(epochs[seen], values["val_loss"][seen], color=ORANGE, label="validation")
-    else:
-        _score_of_folds(axes, losses, epochs)
+    elif _score_of_folds(axes, losses, epochs):
+        beside = {"loc": "center right"}  # where two curves leave room
     if best:
         axes.axvline(best, color=GREY, lw=1, ls=":")
         axes.annotate("best", (best, axes.get_ylim()[1]), xytext=(3, -10), textcoords="offset points", color=GREY)
     axes.set(xlabel="epoch", ylabel="loss")
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, **beside)

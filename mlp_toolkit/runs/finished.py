@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import logging
 from collections.abc import Mapping
@@ -20,6 +21,7 @@ from mlp_toolkit.evaluation.baselines import LEADING
 from mlp_toolkit.model import prediction
 from mlp_toolkit.model.keras_types import Network
 from mlp_toolkit.storage import loading
+from mlp_toolkit.training import progress
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -162,8 +164,12 @@ class Run:
         return explaining.contributions_of(self.model, row, background, label)
 
     def report(self) -> Path:
-        """(Re)writes the report; in a notebook, `IPython.display.HTML(filename=run.report())` shows it."""
-        return report.write_report(self.directory, self.metrics)
+        """(Re)writes the report, and gives its path; a notebook shows it."""
+        path = report.write_report(self.directory, self.metrics)
+        if progress.in_notebook():
+            notebook: Any = importlib.import_module("IPython.display")
+            notebook.display(notebook.HTML(report.framed(path.read_text("utf-8"))))
+        return path
 
     def plot_history(self, *, axes: Axes | None = None) -> Axes:
         """Draws the losses by epoch, and the epoch that was chosen; into `axes`, or a new figure."""

@@ -241,11 +241,10 @@ def _told(directory: Path, done: Fitted, data: RecipeData, record: Mapping[str, 
     if told:
         told.write(directory)
     write_mistakes(directory, record, data)
-    moved = [
-        own
-        for own in drift.moves(done.target.seen, drift.with_days(frames.columns_of(frame), data.encoding))
-        if own.moved
-    ]
+    if not done.target.seen:  # images are not compared
+        return {}
+    columns = drift.with_days(frames.columns_of(frame), data.encoding)
+    moved = [own for own in drift.moves(done.target.seen, columns) if own.moved]
     moved.sort(key=lambda own: -own.psi)
     return {"moved": [{"column": own.name, "psi": own.psi} for own in moved]}
 

@@ -15,7 +15,8 @@ mistakes: the images that are predicted worst.
 card: the model card.
 """
 
+from mlp_toolkit.evaluation.report.layout import framed
 from mlp_toolkit.evaluation.report.page import verdict, write_report
 from mlp_toolkit.evaluation.report.tables import each_table, scores_table
 
-__all__ = ["each_table", "scores_table", "verdict", "write_report"]
+__all__ = ["each_table", "framed", "scores_table", "verdict", "write_report"]

@@ -19,6 +19,7 @@ TO_FILL_IN = (
     f"{USE_FILE} in the run directory; mlp-toolkit report RUN puts it here."
 )
 MOST_LIMITS = 12
+CHOICES = ("threshold of ", "calibrated on ")  # how the notes begin that warn of nothing
 
 
 def model_card(
@@ -65,7 +66,8 @@ def limits_of(record: Mapping[str, Any], slices: Sequence[Mapping[str, Any]]) ->
             else "No column of its test rows lies farther from the training rows than chance would have it."
         )
     said.append("Of rows that are unlike those it learnt from its scores say nothing: see mlp-toolkit drift RUN DATA.")
-    return [*record.get("notes", []), *said][:MOST_LIMITS]
+    notes = [note for note in record.get("notes", []) if not note.startswith(CHOICES)]
+    return [*said, *notes][:MOST_LIMITS]
 
 
 def _model(directory: Path, tested: Tested) -> str:

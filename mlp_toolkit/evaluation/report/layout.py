@@ -38,7 +38,8 @@ dt { font-weight: 600; margin-top: .6rem } dd { margin-left: 0; white-space: pre
 @media print {
   body { max-width: none; margin: 0; font-size: 11pt } h2 { break-after: avoid }
   img, tr, figure { break-inside: avoid }
-  details::details-content { content-visibility: visible; block-size: auto } pre { white-space: pre-wrap }
+  details:not(:has(pre))::details-content { content-visibility: visible; block-size: auto }
+  .wide { overflow: visible } table { font-size: 8pt } .pictures { gap: .8rem 3% } .pictures figure { flex: 0 0 48% }
 }
 @media (max-width: 30rem) { th, td { padding-right: .5rem; font-size: .85rem } }
 """
@@ -89,6 +90,17 @@ def whole_page(title: str, parts: Sequence[str]) -> str:
         + "\n".join(parts)
         + f"\n<script>{SCRIPT}</script></body></html>\n"
     )
+
+
+def framed(page: str) -> str:
+    """A page inside another, whose style it leaves alone and whose content it cannot reach.
+
+    Args:
+        page: As `whole_page` gives it.
+    """
+    look = "width: 100%; height: 40rem; border: 1px solid #8a8f98"
+    inner = f'<iframe title="report" sandbox="allow-scripts" style="{look}" srcdoc="{html.escape(page)}"></iframe>'
+    return f"<div>{inner}</div>"
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

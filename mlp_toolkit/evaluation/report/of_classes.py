@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 # Classes of a confusion matrix with counts in it; without; labels whose shares are drawn.
 MOST_COUNTED, MOST_CLASSES, MOST_LABELS = 20, 60, 30
+MOST_LETTERS = 24  # of the names below a confusion matrix, for them to lie
 # Curves that each have a colour; of more labels so many of the worst have one, and so many others are drawn thin.
 MOST_CURVES, WORST, MOST_THIN = 8, 3, 40
 
@@ -50,7 +51,7 @@ def pictures_of_classes(tested: Tested, record: Mapping[str, Any]) -> str:
         if task != "multiclass":
             pictures.append(_thresholds(tested, record, colored, thin))
     if missing:
-        said = f"<p>No curve where all test rows have a label, or none: {html.escape(listing(missing, 12))}.</p>"
+        said = f"<p>No curve of what is true of no test row, or of all: {html.escape(listing(missing, 12))}.</p>"
     told, text = _reliability(tested, record)
     return beside([*pictures, told]) + said + f"<p>{html.escape(text)}</p>"
 
@@ -130,7 +131,7 @@ def _precision_recall(known: Mapping[str, Sweep], colored: Sequence[Curve], thin
 def _titled(known: Mapping[str, Sweep], what: str, score: str, mean: float) -> str:
     """What stands below curves."""
     if len(known) == 1:
-        return f"{what} of {shorten(next(iter(known)), 40)}: {score} is {number(mean)}."
+        return f"{what} of {shorten(next(iter(known)), 40)!r}: {score} is {number(mean)}."
     others = len(known) - WORST
     drawn_thin = (
         f" The {WORST} worst by the area below ROC; {others} others are thin." if len(known) > MOST_CURVES else ""
@@ -258,7 +259,8 @@ def _matrix(axes: Axes, counts: np.ndarray, labels: Sequence[Any]) -> None:
         axes.text(column, row, f"{count:,}" if count else "·", ha="center", va="center", fontsize=8, color=color)
     ticks, small = range(len(labels)), 8 if len(labels) <= MOST_COUNTED else 6
     names = [shorten(str(label), 18) for label in labels]
-    axes.set_xticks(ticks, names, rotation=90 if len(labels) > 4 else 0, fontsize=small)
+    upright = len(labels) > 4 or len("".join(names)) > MOST_LETTERS
+    axes.set_xticks(ticks, names, rotation=90 if upright else 0, fontsize=small)
     axes.set_yticks(ticks, names, fontsize=small)
     axes.set(xlabel="predicted", ylabel="true")
 

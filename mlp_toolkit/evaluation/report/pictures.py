@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 USUAL_SIZE = (4.4, 3.1)  # of a picture, in inches: as wide as a narrow screen
 # Column and class names are no formulas; points of many rows are drawn as pixels, with so many of them an inch.
 SETTINGS = {"text.parse_math": False, "font.size": 9, "legend.fontsize": 8, "savefig.dpi": 160}
+MOST_TICKS = 6
 MOST_POINTS = 4_000  # of a cloud; of more rows so many are drawn
 
 
@@ -31,6 +32,7 @@ def drawn(draw: Draw, says: str, title: str = "", size: tuple[float, float] = US
     import matplotlib
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     stream = io.BytesIO()
     with matplotlib.rc_context(SETTINGS):
@@ -40,6 +42,8 @@ def drawn(draw: Draw, says: str, title: str = "", size: tuple[float, float] = US
         axes.patch.set_visible(False)
         axes.spines[["top", "right"]].set_visible(False)
         draw(axes)
+        if isinstance(ticks := axes.xaxis.get_major_locator(), MaxNLocator):  # else numbers run into each other
+            ticks.set_params(nbins=MOST_TICKS)
         FigureCanvasSVG(figure).print_svg(stream, metadata={"Date": None})
     below = f"<figcaption>{html.escape(title)}</figcaption>" if title else ""
     return f"<figure>{embedded(stream.getvalue(), 'svg+xml', says, 'drawn')}{below}</figure>"
