@@ -66,12 +66,13 @@ def read_tested(directory: Path, record: Mapping[str, Any]) -> Tested:
         frame = pd.read_parquet(directory / "predictions.parquet")
     except FileNotFoundError as error:
         raise UserError("the run lacks a file", place=str(error.filename)) from None
-    target = _target(recipe, record)
+    target = target_of(recipe, record)
     several = len(target.names) > 1
     values = frame[[f"target_{name}" if several else "target" for name in target.names]].to_numpy()
     if target.classes:
         known = {str(label): place for place, label in enumerate(target.classes)}
-        values = np.array([[known[str(label)]] for label in values[:, 0]])
+        codes, labels = pd.factorize(values[:, 0])  # each label is looked up once
+        values = np.array([known[str(label)] for label in labels])[codes][:, None]
     if target.task == "regression":
         said = [f"prediction_{name}" if several else "prediction" for name in target.names]
     elif target.task == "binary":
@@ -81,7 +82,8 @@ def read_tested(directory: Path, record: Mapping[str, Any]) -> Tested:
     return Tested(recipe, target, frame, values.astype(np.float64), frame[said].to_numpy(np.float64))
 
 
-def _target(recipe: Resolved, record: Mapping[str, Any]) -> Target:
+def target_of(recipe: Resolved, record: Mapping[str, Any]) -> Target:
+    """What a run predicts, by its recipe, and the thresholds that its `metrics.json` holds."""
     data = recipe.values["data"]
     names = data["target"] if isinstance(data["target"], list) else [data["target"]]
     classes = tuple(data["classes"] or ()) if recipe.spec.task in ("binary", "multiclass") else ()
