@@ -106,4 +106,5 @@ def learning(axes: Axes, losses: Mapping[str, Any] | pd.DataFrame, best: int | N
         axes.axvline(best, color=GREY, lw=1, ls=":")
         axes.annotate("best", (best, axes.get_ylim()[1]), xytext=(3, -10), textcoords="offset points", color=GREY)
     axes.set(xlabel="epoch", ylabel="loss")
+    axes.locator_params(axis="x", integer=True)
     axes.legend(frameon=False, **beside)

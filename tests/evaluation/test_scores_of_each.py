@@ -5,7 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.metrics import classification_report, f1_score, mean_absolute_error, r2_score, roc_auc_score
+from sklearn.metrics import (
+    average_precision_score,
+    classification_report,
+    f1_score,
+    mean_absolute_error,
+    r2_score,
+    roc_auc_score,
+)
 
 import mlp_toolkit as mt
 from mlp_toolkit.evaluation.report import each_table
@@ -27,6 +34,14 @@ def test_each_class(runs, task):
             assert {**ours, "support": scores["rows"]} == pytest.approx(expected[name])
 
 
+def test_each_of_several_classes_against_the_others(runs):
+    rows = kept(runs["multiclass"])
+    for name, scores in runs["multiclass"].metrics["by_class"].items():
+        true, chance = rows["target"] == name, rows[f"probability_{name}"]
+        assert scores["auc"] == pytest.approx(roc_auc_score(true, chance))
+        assert scores["pr_auc"] == pytest.approx(average_precision_score(true, chance))
+
+
 def test_each_label(runs):
     rows = kept(runs["multilabel"])
     found = runs["multilabel"].metrics["by_label"]
@@ -36,6 +51,7 @@ def test_each_label(runs):
         assert scores["f1"] == pytest.approx(f1_score(true, chance >= 0.5))
         assert scores["rows"] == true.sum()
         assert scores["auc"] == pytest.approx(roc_auc_score(true, chance))
+        assert scores["pr_auc"] == pytest.approx(average_precision_score(true, chance))
 
 
 def test_each_target_in_its_own_units(tmp_path):

@@ -14,8 +14,15 @@ if TYPE_CHECKING:
     Draw = Callable[[Axes], None]
 
 USUAL_SIZE = (4.4, 3.1)  # of a picture, in inches: as wide as a narrow screen
-# Column and class names are no formulas; points of many rows are drawn as pixels, with so many of them an inch.
-SETTINGS = {"text.parse_math": False, "font.size": 9, "legend.fontsize": 8, "savefig.dpi": 160}
+# Column and class names are no formulas; a run gives the same page again; points of many rows are drawn as pixels,
+# with so many of them an inch.
+SETTINGS = {
+    "text.parse_math": False,
+    "svg.hashsalt": "report",
+    "font.size": 9,
+    "legend.fontsize": 8,
+    "savefig.dpi": 160,
+}
 MOST_TICKS = 6
 MOST_POINTS = 4_000  # of a cloud; of more rows so many are drawn
 
