@@ -96,7 +96,7 @@ def learning(axes: Axes, losses: Mapping[str, Any] | pd.DataFrame, best: int | N
         raise UserError(f"{' and '.join(names)} are not of the same number of epochs")
     epochs = values.get("epoch", np.arange(1, len(values["loss"]) + 1))
     axes.plot(epochs, values["loss"], color=BLUE, label="training")
-    beside: dict[str, Any] = {}
+    beside = {"loc": "upper right"}
     if "val_loss" in values:
         seen = ~np.isnan(values["val_loss"])  # the folds of an ensemble are looked at now and then
         axes.plot(epochs[seen], values["val_loss"][seen], color=ORANGE, label="validation")

@@ -70,8 +70,9 @@ def chosen_curves(known: Mapping[str, Sweep]) -> tuple[list[Curve], list[Sweep]]
 
 
 def _legend(axes: Axes) -> None:
-    """A legend where there is room; where there is none lines shine through."""
-    axes.legend(loc="best", fontsize=7, handlelength=1.2, labelspacing=0.25, framealpha=0.7, edgecolor="none")
+    """A legend above the picture, where it hides nothing."""
+    place = {"loc": "lower left", "bbox_to_anchor": (0, 1), "frameon": False}
+    axes.legend(**place, fontsize=7, ncols=2, handlelength=1.4, labelspacing=0.25)
 
 
 def _named(name: str, score: float) -> str:
@@ -280,7 +281,7 @@ def _labels(tested: Tested) -> list[str]:
         axes.set_yticks(places, [shorten(tested.target.names[place], 24) for place in shown])
         axes.invert_yaxis()
         axes.set(xlabel="share of test rows")
-        axes.legend(frameon=False)
+        _legend(axes)
 
     most = int(np.abs(found - true).argmax())
     says = f"shares of labels; the largest difference is that of {tested.target.names[most]}: "
