@@ -35,6 +35,11 @@ def axes_or_new(axes: Axes | None, size: tuple[float, float] = (7, 3.6)) -> Axes
     return axes
 
 
+def legend_name(name: str, limit: int) -> str:
+    """A name of at most so many letters as a legend takes it: one that begins with _ would be left out."""
+    return shorten(f" {name}" if name.startswith("_") else name, limit)
+
+
 def _score_of_folds(axes: Axes, history: Mapping[str, Any] | pd.DataFrame, epochs: np.ndarray) -> bool:
     """Draws, on an axis of its own, the score by which members of an ensemble are judged; says whether there is one."""
     name = next((str(name) for name in history if str(name).startswith("val_")), None)
@@ -62,7 +67,7 @@ def dependences(axes: Axes, grid: Sequence[Any], mean: np.ndarray, names: Sequen
     """Draws how the mean prediction of each output changes with a column, numbers as a line and words as bars."""
     numeric = all(isinstance(value, int | float) and not isinstance(value, bool) for value in grid)
     for place, own in enumerate(np.asarray(mean, float).T[: len(CLASSES)]):
-        label = shorten(names[place], 14) if place < len(names) else None
+        label = legend_name(names[place], 14) if place < len(names) else None
         if numeric:
             axes.plot(grid, own, color=CLASSES[place], label=label)
         else:

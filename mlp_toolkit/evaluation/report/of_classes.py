@@ -12,7 +12,7 @@ import numpy as np
 from mlp_toolkit.errors import listing, number, shorten
 from mlp_toolkit.evaluation.calibration import Fit
 from mlp_toolkit.evaluation.decision import USUAL, goodness
-from mlp_toolkit.evaluation.drawing import BLUE, CLASSES, GREY, ORANGE
+from mlp_toolkit.evaluation.drawing import BLUE, CLASSES, GREY, ORANGE, legend_name
 from mlp_toolkit.evaluation.report.curves import GRID, Reliability, Sweep, by_threshold, reliability, sweep
 from mlp_toolkit.evaluation.report.pictures import USUAL_SIZE, beside, drawn
 from mlp_toolkit.evaluation.report.tested import Tested
@@ -76,7 +76,7 @@ def _legend(axes: Axes) -> None:
 
 
 def _named(name: str, score: float) -> str:
-    return f"{shorten(name, 18)}  {number(score)}"
+    return f"{legend_name(name, 18)}: {number(score)}"
 
 
 def _roc(known: Mapping[str, Sweep], colored: Sequence[Curve], thin: Sequence[Sweep]) -> str:
@@ -184,7 +184,9 @@ def _thresholds(tested: Tested, record: Mapping[str, Any], colored: Sequence[Cur
                 axes.plot(*line, color=GREY, lw=0.5, alpha=0.5, drawstyle="steps-pre")
             for own in colored:
                 line, limit = by_threshold(own.steps, score(own.steps)), limits.get(own.name, USUAL)
-                axes.plot(*_thinned(*line), color=own.color, lw=1.3, drawstyle="steps-pre", label=shorten(own.name, 18))
+                axes.plot(
+                    *_thinned(*line), color=own.color, lw=1.3, drawstyle="steps-pre", label=legend_name(own.name, 18)
+                )
                 axes.plot(limit, line[1][np.searchsorted(line[0], limit)], "o", ms=5, color=own.color)
             axes.set_ylabel(metric)
         axes.set(xlabel="threshold", xlim=(0, 1))

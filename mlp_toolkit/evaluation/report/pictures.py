@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import io
+import warnings
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -14,10 +15,11 @@ if TYPE_CHECKING:
     Draw = Callable[[Axes], None]
 
 USUAL_SIZE = (4.4, 3.1)  # of a picture, in inches: as wide as a narrow screen
-# Column and class names are no formulas; a run gives the same page again; points of many rows are drawn as pixels,
-# with so many of them an inch.
+# Names of columns and classes are no formulas; the page's reader draws words, in any writing and with its own fonts;
+# points of many rows are drawn as pixels, with so many of them an inch; a run gives the same page again.
 SETTINGS = {
     "text.parse_math": False,
+    "svg.fonttype": "none",
     "svg.hashsalt": "report",
     "font.size": 9,
     "legend.fontsize": 8,
@@ -42,7 +44,8 @@ def drawn(draw: Draw, says: str, title: str = "", size: tuple[float, float] = US
     from matplotlib.ticker import MaxNLocator
 
     stream = io.BytesIO()
-    with matplotlib.rc_context(SETTINGS):
+    with matplotlib.rc_context(SETTINGS), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)  # only their width is guessed here
         figure = Figure(figsize=size, layout="constrained")
         figure.patch.set_visible(False)  # the page's own colour shows
         axes = figure.add_subplot()

@@ -117,6 +117,15 @@ def test_pictures_have_words_and_nothing_is_loaded(tmp_path, task):
     assert all(head["scope"] == "col" for head in page.of("th"))
 
 
+def test_names_of_any_writing_stand_in_pictures(tmp_path):
+    classes = ["中文", "العربية", "_hidden"]
+    record = left_by_a_run(tmp_path / "run", "multiclass", ["kind"], classes=classes)
+    page, _ = written(tmp_path / "run", record)
+    roc = next(image["src"] for image in page.of("img") if image["alt"].startswith("ROC"))
+    drawn = base64.b64decode(roc.split(",")[1]).decode()
+    assert all(f"{name}: {record['by_class'][name]['auc']:.4g}" in drawn for name in classes)
+
+
 def test_what_curves_come_to_is_said_in_words(tmp_path):
     record = left_by_a_run(tmp_path / "run", "binary", ["kind"], classes=["no", "yes"])
     page, _ = written(tmp_path / "run", {**record, "thresholds": {"yes": 0.3}})
