@@ -214,7 +214,7 @@ def check_rows_of_labels(y: Any, place: str) -> None:
             place=place,
             remedy="Give a list, an array or a column of a data frame, in the order of X.",
         )
-    rows = list(y) if hasattr(y, "dtype") and y.dtype.kind == "O" else y
+    rows = list(y) if getattr(getattr(y, "dtype", None), "kind", "") == "O" else y
     first = rows[0] if isinstance(rows, list | tuple) and rows else None
     if isinstance(first, set | frozenset) or (
         isinstance(first, list | tuple) and any(isinstance(label, str) for label in first)

@@ -303,6 +303,11 @@ def fit_target(recipe: Recipe, spread: Spread | None, classes: tuple[Any, ...]) 
         return Target(recipe.task, names, classes)
     output, loss = recipe.model.output, recipe.train.loss
     bounds = parse_bounds(output)
+    if loss == "cosine_similarity":
+        raise UserError(
+            "train.loss: cosine_similarity looks at the direction of a row of targets, and the size of none is learnt",
+            remedy="Take train.loss: mse, or huber where there are outliers.",
+        )
     scale = np.where(spread.deviation > 0, spread.deviation, 1.0)
     if loss in NOT_CENTRED:
         output = _not_centred(loss, output, spread, names)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from mlp_toolkit.data.arrays import unmasked
 from mlp_toolkit.errors import UserError, listing
 
 
@@ -124,7 +125,7 @@ def check_sample_weight(sample_weight: Any, rows: int) -> np.ndarray | None:
     if sample_weight is None:
         return None
     try:
-        weights = np.asarray(sample_weight).astype(np.float32)
+        weights = np.asarray(unmasked(sample_weight)).astype(np.float32)
     except (TypeError, ValueError):
         raise UserError("sample_weight must hold one number of 0 or more for each row") from None
     if weights.shape not in ((rows,), (rows, 1)):

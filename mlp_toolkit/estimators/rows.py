@@ -22,7 +22,10 @@ def readable(data: Any, who: str) -> Any:
     if is_sparse(data):
         return _dense(data, who)
     data = arrays.unmasked(data)
-    return data.to_pandas() if hasattr(data, "to_pandas") and not hasattr(data, "iloc") else data
+    if hasattr(data, "to_pandas") and not hasattr(data, "iloc"):
+        data = data.to_pandas()
+    whole = getattr(getattr(data, "dtype", None), "numpy_dtype", None)  # of nullable types, of which NumPy makes floats
+    return data.astype(whole) if whole is not None and whole.kind in "iu" and not data.hasnans else data
 
 
 def is_frame(data: Any) -> bool:

@@ -347,7 +347,7 @@ def _traced(model: Network, spec: Any) -> Any:
 
 def _chunk_rows(model: Network, width: int) -> int:
     """Rows of a chunk, for rows of so many numbers."""
-    widest = max([width, *(int(variable.shape[-1] or 0) for variable in model.weights if variable.shape)])
+    widest = max([width, *(int(variable.shape[-1] or 0) for variable in model.weights if len(variable.shape))])
     widest = max([widest, *(ensemble.values_of_a_row for ensemble in _ensembles(model))])
     least, most = CHUNK_ROWS
     return min(max(CHUNK_VALUES // max(widest, 1), least), most)

@@ -81,7 +81,8 @@ def _from_hdf5(raw: bytes, path: Path) -> Network:
             model: Network = rebuilding.build_from(config)
         _fill(model, weights)
         if compile_config is not None:
-            model.compile(**_compile_arguments(compile_config))
+            arguments = {**_compile_arguments(compile_config), "auto_scale_loss": False}
+            model.compile(**_scaled_as(arguments, file))
             _restore_optimizer(model, file)
         if OWN_GROUP in file.groups:
             for index, variable in enumerate(random_states(model)):
@@ -176,6 +177,20 @@ def _compile_arguments(config: dict[str, Any]) -> dict[str, Any]:
         "metrics": _deserialized(config.get("metrics"), keras.metrics.deserialize),
         "weighted_metrics": _deserialized(config.get("weighted_metrics"), keras.metrics.deserialize),
     }
+
+
+def _scaled_as(arguments: dict[str, Any], file: hdf5.Group) -> dict[str, Any]:
+    """The arguments with an optimizer that scales the loss where the one of the file did.
+
+    Keras's record of a model leaves that out, and `compile` goes by the precision of the session that loads.
+    """
+    from mlp_toolkit.model.backend import keras
+
+    group, optimizer = file.groups.get("optimizer_weights"), arguments.get("optimizer")
+    scales = group is not None and any("dynamic_scale" in name for name in limits.names_in(group, "weight_names"))
+    if scales and not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        return {**arguments, "optimizer": keras.optimizers.LossScaleOptimizer(optimizer)}
+    return arguments
 
 
 def _deserialized(node: Any, build: Any) -> Any:

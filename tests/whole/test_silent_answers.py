@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 import mlp_toolkit as mt
 from mlp_toolkit.data.columns import kinds, parsing
-from mlp_toolkit.data.reading import frames
+from mlp_toolkit.data.columns.kinds import infer_kinds
+from mlp_toolkit.data.reading import frames, in_memory, tables
 from mlp_toolkit.errors import UserError
 
 
@@ -215,6 +216,9 @@ LOGITS = keras.losses.BinaryCrossentropy(from_logits=True)
         ((1, "linear", LOGITS, [keras.metrics.AUC()]), (0, 1), r"from_logits=True"),
         ((1, "sigmoid", "binary_crossentropy", [keras.metrics.CategoricalAccuracy()]), (0, 1), "one output neuron"),
         ((1, "sigmoid", "binary_crossentropy", ["sparse_categorical_accuracy"]), (0, 1), "one output neuron"),
+        ((1, "sigmoid", "binary_crossentropy", ["categorical_crossentropy"]), (0, 1), "one output neuron"),
+        ((1, "linear", "cosine_similarity", []), (0.5, 2), "the sign alone"),
+        ((1, "linear", "mse", ["cosine_similarity"]), (0.5, 2), "the sign alone"),
         ((1, "tanh", "hinge", ["accuracy"]), (-1, 1), "labels 0 and 1"),
         ((1, "linear", "mse", ["accuracy"]), (0.5, 2), "labels 0 and 1"),
         ((1, "linear", "mape", []), (0, 2), "divides by the targets"),
@@ -226,6 +230,17 @@ def test_what_has_no_meaning_is_refused(model, targets, words):
     x = np.random.default_rng(0).normal(size=(40, 2))
     with pytest.raises(UserError, match=words):
         mt.fit(compiled(*model), x, np.where(x[:, 0] > 0, *targets[::-1]), epochs=1, verbose=0)
+
+
+def test_the_accuracy_of_several_labels_is_not_that_of_classes():
+    x = np.random.default_rng(0).normal(size=(40, 2))
+    with pytest.raises(UserError, match="largest output of a row"):
+        mt.fit(compiled(2, "sigmoid", "binary_crossentropy", ["accuracy"]), x, (x > 0).astype(int), verbose=0)
+
+
+def test_a_direction_is_no_quantity():
+    with pytest.raises(UserError, match="the size of none is learnt"):
+        mt.MLPRegressor(loss="cosine_similarity", epochs=1).fit(np.arange(40.0)[:, None], np.arange(40.0))
 
 
 @pytest.mark.parametrize(
@@ -348,3 +363,109 @@ def test_a_global_policy_of_half_precision_does_not_reach_in(plane):
         np.testing.assert_array_equal(found.predict_proba(plane[["a", "b"]]), expected.predict_proba(plane[["a", "b"]]))
     finally:
         keras.mixed_precision.set_global_policy("float32")
+
+
+def test_a_step_of_keras_returns_what_own_metrics_say():
+    class Metrics(keras.Model):
+        def compute_metrics(self, x, y, y_pred, sample_weight=None):
+            return {"twice": 2 * super().compute_metrics(x, y, y_pred, sample_weight)["loss"]}
+
+    x = np.random.default_rng(0).normal(size=(80, 2)).astype("float32")
+    y = (x[:, 0] > 0).astype("float32")
+    histories = []
+    for train in (mt.fit, lambda m, x, y, **how: m.fit(x, y[:, None], **how)):
+        keras.utils.set_random_seed(0)
+        inputs = keras.Input((2,))
+        model = Metrics(inputs, keras.layers.Dense(1, "sigmoid")(inputs))
+        model.compile("sgd", "binary_crossentropy")
+        histories.append(train(model, x, y, epochs=2, batch_size=40, shuffle=False, verbose=0).history)
+    assert set(histories[0]) == set(histories[1]) == {"twice"}
+    np.testing.assert_allclose(histories[0]["twice"], histories[1]["twice"], rtol=1e-5)
+
+
+def test_categories_of_numbers_are_categories_in_parquet_too(tmp_path):
+    days = pd.DataFrame({"k": pd.Categorical([3, 1, 2] * 20), "y": [0.0, 1.0, 2.0] * 20})
+    days.to_parquet(tmp_path / "days.parquet")
+    whole = tables.read_table(tmp_path / "days.parquet").frame
+    (piece,) = tables.read_group(tmp_path / "days.parquet", 0, ["k"], 100)
+    for frame in (days, whole, piece):
+        assert infer_kinds(frames.normalise(frame)[["k"]]).by_column == {"k": "categorical"}
+
+
+def test_times_with_and_without_a_zone_are_not_mixed():
+    texts = ["2024-01-31T12:00:00Z", "2024-02-01T12:00:00"] * 10
+    stamps = [pd.Timestamp(text) for text in texts]
+    for values in (texts, stamps):
+        with pytest.raises(UserError, match=r"with a zone, such as 2024-01-31.*and others without"):
+            infer_kinds(frames.normalise(pd.DataFrame({"t": pd.Series(values, dtype=object)})))
+    with pytest.raises(UserError, match="others without"):
+        parsing.to_dates(pd.Series(texts), "t", "%Y-%m-%d %H:%M:%S")
+
+
+@pytest.mark.parametrize("cells", [["1.234,50", "1.234"], ["5 %", "0.05"], ["$5", "€5"], ["12:30", "7"]])
+def test_numbers_that_go_by_two_rules_are_no_numbers(cells):
+    with pytest.raises(UserError, match="not written by one rule"):
+        parsing.to_numbers(pd.Series(cells), "x")
+
+
+@pytest.mark.parametrize(
+    ("cells", "numbers"),
+    [
+        (["1.234,50", "1,5"], [1234.5, 1.5]),
+        (["0", "5 %"], [0, 5]),
+        (["$5", "7"], [5, 7]),
+        (["1.234", "0.5"], [1.234, 0.5]),
+    ],
+)
+def test_numbers_that_go_by_one_rule_are(cells, numbers):
+    assert parsing.to_numbers(pd.Series(cells), "x").tolist() == numbers
+
+
+def test_a_streamed_file_without_a_header_is_warned_of(tmp_path, capsys):
+    values = np.random.default_rng(0).normal(size=(60, 3)).round(3)
+    pd.DataFrame(values).to_csv(tmp_path / "rows.csv", header=False, index=False)
+    recipe = {"task": "regression", "data": {"path": str(tmp_path / "rows.csv"), "target": str(values[0, 2])}}
+    mt.run(recipe, {"data.stream": True, "train.epochs": 1, "report": "brief"}, out=tmp_path / "run", verbose=2)
+    assert "is taken for the names of the columns" in capsys.readouterr().err
+
+
+def test_true_of_one_file_is_1_of_another():
+    assert parsing.Spellings(["False", "True"]).of(["1", "0", "true", "yes"]) == ["True", "False", "True", "yes"]
+
+
+def test_masked_values_are_missing_in_weights_and_columns(plane):
+    masked = np.ma.array(np.ones(len(plane)), mask=[True] + [False] * (len(plane) - 1))
+    with pytest.raises(UserError, match="row 0 holds nan"):
+        mt.MLPClassifier(epochs=1).fit(plane[["a", "b"]], plane["y"], sample_weight=masked)
+    assert np.isnan(in_memory.frame_of({"a": masked}, "here")["a"][0])
+
+
+def test_whole_numbers_of_nullable_types_stay_whole():
+    labels = pd.Series([2**53 + 1, 2**53 + 2] * 20, dtype="Int64")
+    x = np.arange(40.0)[:, None] % 2
+    assert mt.MLPClassifier(epochs=1).fit(x, labels).classes_.tolist() == [2**53 + 1, 2**53 + 2]
+
+
+@pytest.mark.parametrize("layer", [keras.layers.Normalization(), keras.layers.BatchNormalization()])
+def test_layers_with_a_count_of_rows_are_predicted_with(layer, plane):
+    x = plane[["a", "b"]].to_numpy("float32")
+    if isinstance(layer, keras.layers.Normalization):
+        layer.adapt(x)
+    model = keras.Sequential([keras.Input((2,)), layer, keras.layers.Dense(1)])
+    np.testing.assert_allclose(mt.predict(model, x), model.predict(x, verbose=0), atol=1e-6)
+
+
+def test_a_run_under_a_global_policy_of_half_precision_is_loaded(run_of, plane):
+    keras.mixed_precision.set_global_policy("mixed_float16")
+    try:
+        scaled = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, dtype="float32")])
+        scaled.compile("adam", "mse")  # Keras scales the loss by itself here
+        mt.fit(scaled, plane[["a", "b"]], plane["a"], epochs=1, verbose=0)
+        found = run_of(plane)
+        assert len(found.predict(plane)) == len(plane)
+    finally:
+        keras.mixed_precision.set_global_policy("float32")
+    mt.save(scaled, found.directory / "scaled.h5")
+    again = mt.load(found.directory / "scaled.h5")
+    assert isinstance(again.optimizer, keras.optimizers.LossScaleOptimizer)
+    assert int(again.optimizer.iterations) == int(scaled.optimizer.iterations) > 0

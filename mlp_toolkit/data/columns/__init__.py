@@ -12,5 +12,6 @@ image: the kind image.
 scaling: numbers filled, standardised, and marked where they are missing.
 encoder: the encoding: all parts together, fitted to the training rows.
 parsing: cells of any file as numbers, texts and dates.
+writings: numbers as people write them, and whether a column's go by one rule.
 moments: exact means and variances of columns that come piece by piece.
 """

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from mlp_toolkit.data.columns import parsing
+from mlp_toolkit.data.columns import parsing, writings
 from mlp_toolkit.data.columns.part import Found, Part, Texts
 from mlp_toolkit.data.reading.frames import FEW_ROWS
 from mlp_toolkit.errors import listing, shorten
@@ -31,6 +31,7 @@ UNSEEN_SHARE, UNSEEN_FROM, UNSEEN_LOOKED_AT = 0.1, 3, 10_000
 GROUPED = re.compile(r"[+-]?[$€£¥]?\s?[+-]?\d{1,3}(?:,\d{3})*(?:\.\d+)?\s?(?:[€$£¥%]|EUR|USD|CHF)?")
 WITH_UNIT = re.compile(r"[+-]?\d+(?:\.\d+)?\s?((?:°|[^\W\d_]{1,5})[^\W\d_]?|[^\W\d_]{1,4}/[^\W\d_]{1,4})")
 MOST_UNITS = 4
+SHORT_DATE = re.compile(r"\d{1,2}([./-])\d{1,2}\1\d{2}")
 
 
 def recognise_texts(texts: Texts) -> Found:
@@ -47,9 +48,13 @@ def recognise_texts(texts: Texts) -> Found:
 
 def _nearly_numbers(values: list[str]) -> str | None:
     """How texts look that would be numbers if they were written otherwise, and how to write them; None for others."""
+    if told := writings.clash(values):
+        return told
     if all(map(GROUPED.fullmatch, values)):
         odd = next((value for value in values if parsing.to_number(value) is None), "")
         return f"numbers such as {odd!r} may be thousands or fractions: write them without the comma" if odd else None
+    if all(map(SHORT_DATE.fullmatch, values)):
+        return f"dates such as {values[0]!r} have a year of two digits: write four, as in 2024-01-31"
     matches = [WITH_UNIT.fullmatch(value) for value in values]
     units = dict.fromkeys(match[1] for match in matches if match)
     if len(units) == 1 and all(matches):

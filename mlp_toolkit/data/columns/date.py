@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 def recognise_texts(texts: Texts) -> Found | None:
     """Texts that one of the known formats reads, all of them."""
-    formats, values = catalog.config("features")["date_formats"], list(texts.counts)
+    formats, gaps = (catalog.config("features")[key] for key in ("date_formats", "missing_numbers"))
+    values = [value for value in texts.counts if value not in gaps] or list(texts.counts)
     if not re.match(r"\d{1,4}[-/. ]|[A-Z][a-z]{2,8} \d", values[0]):
         return None
     fitting = [
@@ -30,6 +31,7 @@ def recognise_texts(texts: Texts) -> Found | None:
     if not fitting:
         if any(parsing.other_date(value) is None for value in values):
             return None
+        parsing.check_zones(values, texts.name)
         return Found(
             "date(%Y-%m-%d %H:%M:%S)", f"dates such as {shorten(values[0], 40)}, in UTC where they name a zone"
         )

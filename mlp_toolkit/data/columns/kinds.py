@@ -97,7 +97,7 @@ def _first_text(column: pd.Series[Any]) -> object:
 def _infer(column: pd.Series[Any], name: str) -> Found:
     import pandas as pd
 
-    if pd.api.types.is_numeric_dtype(column.dtype):
+    if pd.api.types.is_numeric_dtype(column.dtype) and not numeric.beyond_floats(column):
         return numeric.recognise_numbers(column.to_numpy(), name)
     if pixels.among(column):
         return Found("image")

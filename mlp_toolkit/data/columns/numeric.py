@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from mlp_toolkit.data.columns import categorical, parsing
+from mlp_toolkit.data.columns import categorical, parsing, writings
 from mlp_toolkit.data.columns.part import Found, Part, Texts
-from mlp_toolkit.data.reading.frames import FEW_ROWS
+from mlp_toolkit.data.reading.frames import EXACT, FEW_ROWS
 from mlp_toolkit.errors import listing
 from mlp_toolkit.recipe import catalog
 
@@ -32,14 +32,27 @@ def recognise_texts(texts: Texts) -> Found | None:
     words = catalog.config("features")["boolean_words"]
     if all(value in words for value in texts.counts):
         return Found("numeric", "true and false become 1 and 0")
+    if writings.clash(texts.counts):
+        return None
     if texts.odd:
         return _few_words(texts)
+    if long := _merged(texts.counts):
+        found = categorical.recognise_texts(texts)
+        return found._replace(
+            note=found.note or f"codes such as {long!r}, most of which are the same number in float64"
+        )
     code = next((value for value in texts.counts if LEADING_ZERO.fullmatch(value)), None)
     if code and (found := categorical.recognise_texts(texts)).kind == "categorical":
         note = f"codes such as {code!r}, whose zeros would be lost; a quantity is features: {{{texts.name}: numeric}}"
         return found._replace(note=note)
     found = recognise_numbers(parsing.to_numbers(texts.column, texts.name), texts.name)
-    return found._replace(note=_other_writings(list(texts.counts))) if found.kind == "numeric" else found
+    return found._replace(note=_other_writings(list(texts.counts)) or found.note) if found.kind == "numeric" else found
+
+
+def _merged(values: Iterable[str]) -> str | None:
+    """One of the whole numbers beyond 2**53 in a column, where as floats most of them are no longer told apart."""
+    long = [value for value in values if len(value) > 15 and re.fullmatch(parsing.PLAIN_WHOLE_NUMBER, value)]
+    return long[0] if len(long) > 1 and 2 * len({*map(float, long)}) <= len(long) + 1 else None
 
 
 def _few_words(texts: Texts) -> Found | None:
@@ -72,6 +85,11 @@ def _other_writings(values: list[str]) -> str | None:
     return "; ".join([*said, *([f"{listing(map(repr, gaps))} stand for missing values"] if gaps else [])]) or None
 
 
+def beyond_floats(column: pd.Series[Any]) -> bool:
+    """Whether a column of whole numbers holds some that float64 has no place for."""
+    return column.dtype.kind in "iu" and len(column) > 0 and float(np.abs(column.to_numpy(np.float64)).max()) > EXACT
+
+
 def recognise_numbers(values: np.ndarray, name: str) -> Found:
     """A column of numbers; one that says nothing is ignored."""
     parsing.check_size(values, name)
@@ -83,7 +101,17 @@ def recognise_numbers(values: np.ndarray, name: str) -> Found:
     # Few gaps are allowed: rows without a target are left out, and of large files a few stretches are looked at.
     if len(values) > 50 and len(known) == len(values) and (np.diff(known.astype(float)) == 1).mean() > 0.99:
         return Found("ignore", "ignored: counts the rows")
+    if _days(known):
+        return Found("numeric", f"taken for numbers; days such as {known[0]:.0f} are dates where they read 2024-01-31")
     return Found("numeric")
+
+
+def _days(values: np.ndarray) -> bool:
+    """Whether all numbers are a year, a month and a day, as 20240131."""
+    years, months, days = values // 10_000, values // 100 % 100, values % 100
+    between = [(years, 1900, 2100), (months, 1, 12), (days, 1, 31)]
+    whole = values.dtype.kind in "iu" or not (values % 1).any()
+    return bool(whole and all(((least <= part) & (part <= most)).all() for part, least, most in between))
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mlp_toolkit.data.columns import writings
+from mlp_toolkit.data.columns.writings import LONGEST
 from mlp_toolkit.data.reading.frames import FEW_ROWS
 from mlp_toolkit.errors import UserError, shorten
 from mlp_toolkit.recipe import catalog
@@ -43,8 +45,7 @@ BLANK = " \t\n\r\f\v"
 
 
 LARGEST = 3e38
-LONGEST = 40  # characters of a number or a date
-PERHAPS_A_NUMBER = re.compile(r"[-+\u2212\u2013]?[$€£¥]?\s?[-+]?\d[\d\s.,:'’]*(?:[€$£¥%]|EUR|USD|CHF)?")
+WITH_ZONE = re.compile(r"\d:\d\d(?::\d\d(?:\.\d+)?)?\s?(?:Z|[+-]\d\d(?::?\d\d)?)$")
 
 
 WHOLE_NUMBER = r"^(-?[0-9]+)\.0+$"
@@ -100,29 +101,9 @@ def to_number(text: str) -> float | None:
     if "_" in text:
         return None
     try:
-        return float(text) if text.isascii() else _number_in_other_writing(text)
+        return float(text) if text.isascii() else writings.number_of(text)
     except ValueError:
-        return _number_in_other_writing(text)
-
-
-def _number_in_other_writing(text: str) -> float | None:
-    """Numbers as people write them, each with one meaning: 45 %, $5.00, −5, 1,234,567.8, 1.234,5, 1,5, 13:45 in hours.
-
-    `1,234` may be a thousand or one: it is no number here.
-    """
-    if len(text) > LONGEST or not PERHAPS_A_NUMBER.fullmatch(text):  # most texts are words: at once
-        return None
-    bare = re.sub(r"[\u2212\u2013]", "-", re.sub(r"[\s\u00a0\u202f'’](?=\d{3}(?:\D|$))", "", text))
-    bare = re.sub(r"^([+-]?)[$€£¥]\s?([+-]?)|\s?(?:[€$£¥]|%|EUR|USD|CHF)$", r"\1\2", bare)
-    if re.fullmatch(r"[+-]?\d{1,3}(?:,\d{3})+\.\d+|[+-]?\d{1,3}(?:,\d{3}){2,}", bare):
-        bare = bare.replace(",", "")
-    elif re.fullmatch(r"[+-]?\d{1,3}(?:\.\d{3})+,\d+|[+-]?\d{1,3}(?:\.\d{3}){2,}", bare):
-        bare = bare.replace(".", "").replace(",", ".")
-    elif re.fullmatch(r"[+-]?\d+,(?:\d{1,2}|\d{4,})", bare):
-        bare = bare.replace(",", ".")
-    elif clock := re.fullmatch(r"([01]?\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?", bare):
-        return int(clock[1]) + int(clock[2]) / 60 + int(clock[3] or 0) / 3600
-    return float(bare) if re.fullmatch(r"[+-]?\d+(?:\.\d*)?", bare) else None
+        return writings.number_of(text)
 
 
 class Spellings:
@@ -137,9 +118,10 @@ class Spellings:
 
     def __init__(self, known: Iterable[str]) -> None:
         self._known = frozenset(known)
+        self._words = catalog.config("features")["boolean_words"]  # True of one file is 1 of another
         texts: dict[float, list[str]] = {}
         for text in self._known:
-            number = to_number(text)
+            number = self._number(text)
             if number is not None:
                 texts.setdefault(number, []).append(text)
         self._of_number = {number: same[0] for number, same in texts.items() if len(same) == 1}
@@ -148,9 +130,12 @@ class Spellings:
         """Texts, each as it is known where it is."""
         if not self._of_number or self._known.issuperset(texts):
             return list(texts)
-        numbers = [None if text in self._known else to_number(text) for text in texts]
+        numbers = [None if text in self._known else self._number(text) for text in texts]
         pairs = zip(texts, numbers, strict=True)
         return [text if number is None else self._of_number.get(number, text) for text, number in pairs]
+
+    def _number(self, text: str) -> float | None:
+        return self._words[text] if text in self._words else to_number(text)
 
 
 def is_plain(text: str) -> bool:
@@ -198,6 +183,8 @@ def to_numbers(column: Column, name: str, gaps: Sequence[str] = ()) -> np.ndarra
     numbers = parse_numbers([str(words.get(text, text)) for text in texts])
     if None in numbers:
         raise _refused(column, f"{name!r} is numeric", name, codes == numbers.index(None))
+    if told := writings.clash(texts):
+        raise UserError(f"column {name!r} holds {told}")
     return np.take(
         np.array([*numbers, np.nan], np.float64), codes
     )  # the code of a missing value, -1, is the last place
@@ -240,11 +227,29 @@ def to_dates(column: Column, name: str, format_: str) -> np.ndarray:
         UserError: A value is no such date; the row is named by its label in the column's index.
     """
     codes, texts = distinct_texts(column)
+    gaps = catalog.config("features")["missing_numbers"]
+    texts = ["" if text in gaps else text for text in texts]
+    check_zones(texts, name)
     written = [_written(text, format_) if text else "" for text in texts]
     if None in written:
         raise _refused(column, f"{name!r} holds dates of the form {format_}", name, codes == written.index(None))
     table: np.ndarray = np.array([*written, ""], object)
     return np.take(table, codes)
+
+
+def check_zones(texts: Iterable[str], name: str) -> None:
+    """Refuses times of which some name a zone and others do not: whose the others are, nobody knows.
+
+    Raises:
+        UserError: With one of each.
+    """
+    examples = {bool(WITH_ZONE.search(text)): text for text in texts if text}
+    if len(examples) > 1:
+        raise UserError(
+            f"column {name!r} holds times with a zone, such as {shorten(examples[True], 40)}, and others without",
+            found=shorten(examples[False], 40),
+            remedy=f"Write all of them with their zone, or leave the column out: features: {{{name}: ignore}}.",
+        )
 
 
 def other_date(text: str) -> datetime.datetime | None:

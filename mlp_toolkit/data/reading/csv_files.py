@@ -6,7 +6,7 @@ import csv
 import gzip
 import io
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple, cast
 
@@ -171,11 +171,7 @@ def read_csv(raw: bytes, file: Path, notes: list[str], header: bool = True) -> p
     if separator != usual:
         by = "first line" if named else "header"
         notes.append(f"separator: {SEPARATORS.get(separator, repr(separator))}, by the {by}")
-    if header and 2 * sum(map(parsing.is_plain, names)) >= len(names):
-        notes.append(
-            f"the first line, {shorten(separator.join(names), 60)}, is taken for the names of the columns; "
-            "if it is a row, say data.header: false (init and predict: --no-header)"
-        )
+    notes += header_notes(names, separator) if header else []
     missing = catalog.config("features")["missing_values"]
     try:
         table = arrow_csv.read_csv(
@@ -202,6 +198,16 @@ def read_csv(raw: bytes, file: Path, notes: list[str], header: bool = True) -> p
         _find_open_quote(io.StringIO(_decode(raw, file)), separator, file)
     frame: pd.DataFrame = table.to_pandas(split_blocks=True)
     return frame
+
+
+def header_notes(names: Sequence[str], separator: str) -> list[str]:
+    """What there is to say of names of columns that are numbers for the most part, as in a row, or nothing."""
+    if 2 * sum(map(parsing.is_plain, names)) < len(names):
+        return []
+    return [
+        f"the first line, {shorten(separator.join(names), 60)}, is taken for the names of the columns; "
+        "if it is a row, say data.header: false (init and predict: --no-header)"
+    ]
 
 
 def check_closed(file: Path, separator: str) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mlp_toolkit.data.arrays import unmasked
 from mlp_toolkit.errors import UserError, shorten
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def frame_of(data: Any, place: str, images: str | None = None) -> pd.DataFrame:
         lengths = {str(name): len(values) for name, values in lists.items()}
         if len(lists) < len(data) or len({*lengths.values()}) > 1:
             raise UserError("the columns are not of one length", place=place, found=shorten(lengths))
-        return pd.DataFrame({str(name): list(values) for name, values in lists.items()})
+        return pd.DataFrame({str(name): list(unmasked(values)) for name, values in lists.items()})
     if images and isinstance(data, np.ndarray) and data.ndim in (2, 3, 4):
         # (height, width, channels) and (rows, height, width) are told apart by what channels there are.
         one = data.ndim == 2 or (data.ndim == 3 and data.shape[-1] in (1, 3, 4))

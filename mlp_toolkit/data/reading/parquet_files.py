@@ -64,15 +64,38 @@ def read_parquet(raw: bytes, file: Path, notes: list[str], without: Collection[s
         table = opened.read(kept, use_threads=False)
         check_unpacked(_text_bytes(table), len(raw), file, UNPACKED_ALWAYS)
         frame: pd.DataFrame = table.to_pandas(ignore_metadata=True)
+    return with_categories(frame, schema)
+
+
+def with_categories(frame: pd.DataFrame, schema: Any) -> pd.DataFrame:
+    """The rows of a file with the columns as categories that were categories of numbers in pandas.
+
+    Parquet keeps the numbers alone; that they were categories stands in what pandas says of the columns.
+    """
+    import pyarrow as pa
+
+    for about in _of_pandas(schema, "columns"):
+        name = about.get("field_name") if isinstance(about, dict) and about.get("pandas_type") == "categorical" else ""
+        kind = schema.field(name).type if name in frame else None
+        if kind is not None and not pa.types.is_dictionary(kind):
+            # Gaps have made floats of whole numbers.
+            own = frame[name].astype("Int64") if pa.types.is_integer(kind) else frame[name]
+            frame[name] = own.astype("category")
     return frame
+
+
+def _of_pandas(schema: Any, key: str) -> list[Any]:
+    """What pandas says in a file of its own; nothing where it did not write it, or its words are damaged."""
+    try:
+        listed = json.loads((schema.metadata or {}).get(b"pandas", b"{}")).get(key, [])
+    except (ValueError, AttributeError):
+        return []
+    return listed if isinstance(listed, list) else []
 
 
 def index_columns(schema: Any) -> list[str]:
     """The columns in which pandas keeps the names of rows: bookkeeping, and no features."""
-    try:
-        listed = json.loads((schema.metadata or {}).get(b"pandas", b"{}")).get("index_columns", [])
-    except (ValueError, AttributeError):  # somebody else's metadata, or damaged: the columns are what they are
-        return []
+    listed = _of_pandas(schema, "index_columns")
     named = [name for name in listed if isinstance(name, str) and name in schema.names]
     return [*named, *(name for name in schema.names if name not in named and BOOKKEEPING.fullmatch(name))]
 

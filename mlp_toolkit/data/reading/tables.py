@@ -177,7 +177,8 @@ def read_group(file: Path, number: int, columns: list[str], rows: int) -> Iterat
     with reading(file), parquet.ParquetFile(file, page_checksum_verification=True) as opened:
         # One thread: the others are training.
         for batch in opened.iter_batches(rows, row_groups=[number], columns=columns, use_threads=False):
-            yield frames.normalise(batch.to_pandas(split_blocks=True, ignore_metadata=True))
+            frame = batch.to_pandas(split_blocks=True, ignore_metadata=True)
+            yield frames.normalise(parquet_tables.with_categories(frame, opened.schema_arrow))
 
 
 def _same_columns(file: Path, names: list[str], first: Path, expected: list[str]) -> None:

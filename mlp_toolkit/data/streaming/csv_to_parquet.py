@@ -78,6 +78,14 @@ def fingerprint_of(file: Path) -> str:
     return held.decode()
 
 
+def header_notes(file: Path, header: bool) -> list[str]:
+    """What there is to say of a CSV file's first line, or nothing; of a Parquet file nothing."""
+    if tables.suffix(file) == ".parquet" or not header:
+        return []
+    names, separator, _ = csv_files.layout(file)
+    return csv_files.header_notes(names, separator)
+
+
 def with_writings_of(file: Path, kinds: Kinds) -> Kinds:
     """Kinds of columns with what a CSV file's numbers were written like; words for missing ones are known later too.
 

@@ -219,6 +219,7 @@ def _load(recipe: Recipe, place: str, scratch: Path) -> Stream:
     if recipe.data.in_folds:
         notes.append(f"streamed rows have no folds: all members are validated on the same {STREAMED_SHARE:.0%} of them")
     notes += parquet_files.index_notes(groups[0].file)
+    notes += csv_to_parquet.header_notes(Path(str(recipe.data.path)), recipe.data.header)
     notes += scan.notes(target)
     encoding = scan.fitter.encoding()
     kept = counts["train"] * (encoding.width + target.n_outputs + 1) * 4

@@ -21,7 +21,10 @@ from mlp_toolkit.recipe import catalog, known_names
 
 # Metrics that compare a probability with a threshold of 0.5.
 YES_OR_NO = ("binary_accuracy", "precision", "recall", "false_positives", "false_negatives")
-AMONG_CLASSES = tuple(f"{kind}categorical_accuracy" for kind in ("", "sparse_", "top_k_", "sparse_top_k_"))
+AMONG_CLASSES = (
+    *(f"{kind}categorical_accuracy" for kind in ("", "sparse_", "top_k_", "sparse_top_k_")),
+    *("categorical_crossentropy", "sparse_categorical_crossentropy", "categorical_hinge"),
+)
 # Metrics that compare each output with a target of its own: class numbers are one target for all.
 OUTPUT_BY_OUTPUT = (
     *YES_OR_NO,
@@ -30,6 +33,7 @@ OUTPUT_BY_OUTPUT = (
     *("categorical_accuracy", "top_k_categorical_accuracy", "categorical_crossentropy", "categorical_hinge"),
 )
 OF_PROBABILITIES = ("auc", "binary_crossentropy", "categorical_crossentropy", "sparse_categorical_crossentropy")
+SEVERAL_LABELS = ("binary_crossentropy", "binary_focal_crossentropy")
 ALIASES = {"acc": "accuracy", "bce": "binary_crossentropy"}
 
 
@@ -151,6 +155,12 @@ def _check_targets(name: str, role: str, y: np.ndarray, output: Output, what: st
             place=place,
             remedy="Take mean_squared_error.",
         )
+    if name == "cosine_similarity" and role == "the loss" and output.shape[-1:] == (1,):
+        raise UserError(
+            "the loss cosine_similarity of one output neuron is the sign alone: its size is not learnt",
+            place="fit: model",
+            remedy="Take mean_squared_error.",
+        )
     if name == "poisson" and role == "the loss":
         if (y < 0).any():
             raise UserError(f"the loss poisson is for counts, and {what} holds {y.min():g}", place=place)
@@ -166,6 +176,11 @@ def _check_metric(metric: Watched, y: np.ndarray, output: Output, what: str) -> 
     name, neurons = metric.name, output.shape[-1] if output.shape else 1
     if name in AMONG_CLASSES and neurons == 1:
         raise _misleading(name, "of one output neuron it is constant, or the share of the class 0", "binary_accuracy")
+    if name == "cosine_similarity" and neurons == 1:
+        raise _misleading(name, "of one output neuron it is the sign alone", "mean_absolute_error")
+    if name in ("accuracy", "categorical_accuracy") and neurons != 1 and output.loss in SEVERAL_LABELS:
+        why = "it looks for the largest output of a row, and here each output is a label of its own"
+        raise _misleading(name, why, "binary_accuracy")
     if name in OUTPUT_BY_OUTPUT and neurons != 1 and output.loss == "sparse_categorical_crossentropy":
         why = f"it compares each of the {neurons} outputs with a target of its own, and {what} holds class numbers"
         instead = f"categorical_crossentropy and train on keras.utils.to_categorical({what})"

@@ -146,13 +146,17 @@ def _engines(model: Network, callbacks: Sequence[Any], steps: int, pixels: int =
 
 
 def _watches_batches(callback: Any) -> bool:
-    """Whether a callback is to be told of every batch. Two of Keras's own have the hooks, and do not need them.
+    """Whether a callback is to be told of every batch. Some of Keras's own have the hooks, and may not need them.
 
-    A ModelCheckpoint may save after epochs alone, and a loss that is no number ends every training here.
+    ModelCheckpoint, BackupAndRestore and TensorBoard may write after epochs alone, and a loss that is no number ends
+    every training here.
     """
-    if type(callback) is keras.callbacks.ModelCheckpoint and callback.save_freq == "epoch":
+    kind = type(callback)
+    if kind in (keras.callbacks.ModelCheckpoint, keras.callbacks.BackupAndRestore) and callback.save_freq == "epoch":
         return False
-    if type(callback) is keras.callbacks.TerminateOnNaN:
+    if kind is keras.callbacks.TensorBoard:
+        return bool(callback.update_freq != "epoch" or callback.write_steps_per_second or callback.profile_batch)
+    if kind is keras.callbacks.TerminateOnNaN:
         return False
     return any(_overrides(callback, hook) for hook in BATCH_HOOKS)
 

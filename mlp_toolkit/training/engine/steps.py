@@ -100,8 +100,10 @@ class Told:
 
 
 def has_own(model: Network, step: str) -> bool:
-    """Whether the model's class has a step of its own, which is none of ours."""
-    return getattr(type(model), step) not in (getattr(keras.Model, step), getattr(Ensemble, step))
+    """Whether the model's class has a step of its own, which is none of ours; or writes what Keras's step returns."""
+    kind = type(model)
+    own_step = getattr(kind, step) not in (getattr(keras.Model, step), getattr(Ensemble, step))
+    return own_step or kind.compute_metrics is not keras.Model.compute_metrics
 
 
 def weighing_labels(model: Network, rows: Rows) -> Network:
