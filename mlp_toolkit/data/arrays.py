@@ -202,6 +202,22 @@ def check_aligned(x: Any, other: Any, what: str) -> None:
         )
 
 
+def check_same_order(x: Any, y: Any, place: str) -> None:
+    """Refuses pandas objects whose indexes name the same rows in another order; scikit-learn would not look at them.
+
+    Raises:
+        UserError: They do.
+    """
+    if not (hasattr(x, "iloc") and hasattr(y, "iloc")) or len(x) != len(y) or x.index.equals(y.index):
+        return
+    if x.index.is_unique and x.index.sort_values().equals(y.index.sort_values()):
+        raise UserError(
+            "X and y have the same rows in their indexes, in another order",
+            place=place,
+            remedy="Align them: y = y.loc[X.index]; or pass y.to_numpy() if the order is right as it stands.",
+        )
+
+
 def check_rows_of_labels(y: Any, place: str) -> None:
     """Refuses targets that are a set, or that have a set or a list of names in each row.
 

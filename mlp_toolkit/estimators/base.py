@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from mlp_toolkit.data import dataset, pieces, splitting, weights
+from mlp_toolkit.data import arrays, dataset, pieces, splitting, weights
 from mlp_toolkit.data.reading import frames
 from mlp_toolkit.errors import UserError
 from mlp_toolkit.estimators.arguments import GOING_ON, KEYS, NULLABLE, check_depth, named_features, plain
@@ -124,6 +124,7 @@ class InMemory(BaseEstimator):
         X, as_given = readable(X, who), X
         table = self._table(as_given, X, y)
         y = readable(y, who)
+        arrays.check_same_order(X, y, who)
         check_consistent_length(table, y)
         learned = self._targets(y)
         labelled = _weighted(table, learned.values, sample_weight, notes)

@@ -58,19 +58,24 @@ def notes_on_missing(scores: dict[str, float], names: list[str], part: str) -> l
 
 
 def note_on_one_class(outputs: np.ndarray, target: Target, part: str) -> list[str]:
-    """A sentence where the same class is predicted for every row, or none: shares of right answers then tell little.
+    """A sentence where every row is given the same class, or a label: shares of right answers then tell little.
 
     Args:
         outputs: (rows, outputs) probabilities.
         target: What is predicted.
         part: The rows' name.
     """
-    if target.task not in ("binary", "multiclass") or len(outputs) < 2:
+    if target.task == "regression" or len(outputs) < 2:
         return []
-    chosen = target.decided(outputs)[:, 0]
-    if (chosen != chosen[0]).any():
+    chosen = target.decided(outputs)
+    same = (chosen == chosen[0]).all(axis=0)
+    if target.task == "multilabel":
+        names = [name for name, alike in zip(target.names, same, strict=True) if alike]
+        said = f"says the same of each of the {len(outputs):,} {part} rows about {listing(map(repr, names), 6)}"
+        return [f"{said}. train.class_weight: balanced makes rare labels count"] if names else []
+    if not same[0]:
         return []
-    only = target.classes[chosen[0]]
+    only = target.classes[chosen[0, 0]]
     return [
         f"predicts one class only: {only!r} for each of the {len(outputs):,} {part} rows; its accuracy is that class's "
         "share. train.class_weight: balanced makes rare classes count"

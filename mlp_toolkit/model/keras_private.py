@@ -118,3 +118,8 @@ def called_with(function: Any, arguments: Sequence[Any], captured: Sequence[Any]
         captured: In the order of `function.captured_inputs`, what takes their place.
     """
     return function._call_flat(list(arguments), list(captured))
+
+
+def profiles_batches(board: Any) -> bool:
+    """Whether a TensorBoard callback measures single batches; it keeps which for itself."""
+    return bool(getattr(board, "_stop_batch", 1))

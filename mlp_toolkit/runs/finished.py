@@ -207,8 +207,10 @@ def evaluate_rows(model: Network, frame: pd.DataFrame) -> dict[str, float]:
     frame = frame[known].reset_index(drop=True)
     values = targets.known_values(frame, target)
     names = metrics.metric_names(target.task)
-    scores = metrics.score(values, prediction.outputs_of_new(model, frame), target, names)
-    for note in metrics.notes_on_missing(scores, names, "labelled"):
+    outputs = prediction.outputs_of_new(model, frame)
+    scores = metrics.score(values, outputs, target, names)
+    missing = metrics.notes_on_missing(scores, names, "labelled")
+    for note in [*missing, *metrics.note_on_one_class(outputs, target, "labelled")]:
         log.warning("%s", note)
     return scores
 

@@ -8,7 +8,7 @@ from sklearn import metrics
 
 from mlp_toolkit.data.targets import Target
 from mlp_toolkit.errors import UserError
-from mlp_toolkit.evaluation.metrics import score
+from mlp_toolkit.evaluation.metrics import note_on_one_class, score
 from mlp_toolkit.recipe import catalog
 
 RANDOM = np.random.default_rng(3)
@@ -127,3 +127,12 @@ def test_one_row_has_no_r2() -> None:
 def test_predictions_that_are_not_finite_are_an_error_in_plain_words() -> None:
     with pytest.raises(UserError, match="diverged"):
         score(np.zeros((2, 1)), np.full((2, 1), np.nan), Target("regression", ("a",)), ["mae"])
+
+
+def test_labels_of_which_every_row_is_told_the_same_are_named() -> None:
+    target = Target("multilabel", ("often", "never"))
+    outputs = np.array([[0.9, 0.1], [0.2, 0.4], [0.7, 0.3]])
+    (note,) = note_on_one_class(outputs, target, "test")
+    assert "'never'" in note
+    assert "'often'" not in note
+    assert note_on_one_class(np.array([[0.9, 0.1], [0.2, 0.6]]), target, "test") == []

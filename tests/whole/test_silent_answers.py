@@ -17,6 +17,7 @@ from mlp_toolkit.data.columns import kinds, parsing
 from mlp_toolkit.data.columns.kinds import infer_kinds
 from mlp_toolkit.data.reading import frames, in_memory, tables
 from mlp_toolkit.errors import UserError
+from mlp_toolkit.training.engine import epoch
 
 
 @pytest.fixture
@@ -469,3 +470,31 @@ def test_a_run_under_a_global_policy_of_half_precision_is_loaded(run_of, plane):
     again = mt.load(found.directory / "scaled.h5")
     assert isinstance(again.optimizer, keras.optimizers.LossScaleOptimizer)
     assert int(again.optimizer.iterations) == int(scaled.optimizer.iterations) > 0
+
+
+@pytest.mark.parametrize("name", ["TensorBoard", "BackupAndRestore"])
+def test_callbacks_that_write_after_epochs_leave_the_epoch_compiled(tmp_path, plane, name):
+    callback = getattr(keras.callbacks, name)(str(tmp_path / "kept"))
+    model = compiled(1, "sigmoid", "binary_crossentropy", [])
+    history = mt.fit(model, plane[["a", "b"]], plane["y"], epochs=2, verbose=0, callbacks=[callback])
+    assert history.engine in ("graph", "xla")
+    assert history.epoch == [0, 1]
+
+
+def test_a_board_that_measures_batches_is_told_of_them(tmp_path):
+    board = keras.callbacks.TensorBoard(str(tmp_path), profile_batch=2)
+    assert epoch._watches_batches(board)
+    assert epoch._watches_batches(keras.callbacks.TensorBoard(str(tmp_path), update_freq="batch"))
+
+
+def test_targets_in_another_order_than_their_rows_are_refused(plane):
+    X, y = plane[["a", "b"]], plane["y"]
+    with pytest.raises(UserError, match="in another order"):
+        mt.MLPClassifier(epochs=1).fit(X, y.sample(frac=1, random_state=0))
+    mt.MLPClassifier(epochs=1).fit(X, y.reset_index(drop=True))  # other names, the order is all there is
+
+
+def test_rows_that_are_all_given_one_class_are_told_of_in_evaluate_too(run_of, plane, caplog):
+    run = run_of(plane)
+    run.evaluate(plane.assign(a=9.0))
+    assert "predicts one class only: 1 for each of the 200 labelled rows" in caplog.text

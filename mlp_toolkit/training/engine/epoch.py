@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from mlp_toolkit.model.backend import keras, tf
+from mlp_toolkit.model.keras_private import profiles_batches
 from mlp_toolkit.model.keras_types import Network
 from mlp_toolkit.model.programs.signature import signature
 from mlp_toolkit.training.engine.compiled import Pass, Tally, compiled
@@ -155,7 +156,7 @@ def _watches_batches(callback: Any) -> bool:
     if kind in (keras.callbacks.ModelCheckpoint, keras.callbacks.BackupAndRestore) and callback.save_freq == "epoch":
         return False
     if kind is keras.callbacks.TensorBoard:
-        return bool(callback.update_freq != "epoch" or callback.write_steps_per_second or callback.profile_batch)
+        return callback.update_freq != "epoch" or callback.write_steps_per_second or profiles_batches(callback)
     if kind is keras.callbacks.TerminateOnNaN:
         return False
     return any(_overrides(callback, hook) for hook in BATCH_HOOKS)
