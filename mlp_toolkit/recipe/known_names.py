@@ -117,6 +117,13 @@ def known_kind(text: str) -> str:
     raise refuse("unknown kind of column", allowed=[*KINDS, "date(%d/%m/%Y)", "numeric(WORD, …)"])
 
 
+def folder_name(text: str) -> str:
+    """The name of a run, which its directory has, too: `..` would be another folder."""
+    if re.search(r"[/\\\x00-\x1f]", text) or not text.strip("."):
+        raise refuse("no name for a run directory", allowed=["a name without / and \\, and not of dots alone"])
+    return text
+
+
 def known_preset(name: str) -> str:
     """A preset that ships, or a file."""
     known = catalog.names("presets")

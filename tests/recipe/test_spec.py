@@ -192,3 +192,10 @@ def test_an_optimizer_setting_outside_its_range_is_refused(settings):
 def test_parts_of_a_recipe_do_not_change():
     with pytest.raises(ValidationError):
         model().dropout = 0.5
+
+
+@pytest.mark.parametrize("name", ["..", ".", "a/b", "..\\x", "line\nbreak"])
+def test_the_name_of_a_run_is_that_of_one_folder(name):
+    with pytest.raises(PydanticCustomError, match="no name for a run directory"):
+        known_names.folder_name(name)
+    assert known_names.folder_name("..hidden") == "..hidden"

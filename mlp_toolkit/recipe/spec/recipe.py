@@ -34,7 +34,7 @@ class Recipe(Part):
     """A whole recipe with every value resolved."""
 
     task: Task
-    name: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^/\\\x00-\x1f]+$")]
+    name: Annotated[str, Field(min_length=1, max_length=100), AfterValidator(known_names.folder_name)]
     preset: Annotated[str, AfterValidator(known_names.known_preset)]
     seed: Annotated[int, Field(ge=0, lt=2**32)]
     data: Data
