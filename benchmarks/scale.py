@@ -218,8 +218,8 @@ def page(costs: dict[str, Any]) -> str:
     """The unit costs, and the table."""
     xla, graph = costs["xla"], costs["graph"]
     lines = [
-        f"On {costs['cores']} cores, by `python benchmarks/scale.py`: {FEATURES} columns, batches of {BATCH:,}. As many "
-        f"as {costs['load']:.0f} programs wanted the cores when sums were timed; on idle ones sums are quicker.",
+        f"On {costs['cores']} cores, by `python benchmarks/scale.py`: {FEATURES} columns, batches of {BATCH:,}. As "
+        f"many as {costs['load']:.0f} programs wanted the cores when sums were timed; on idle ones sums are quicker.",
         "",
         "| cost | |",
         "|---|--:|",
