@@ -10,11 +10,16 @@ import typer
 
 from mlp_toolkit.recipe import resolving
 from mlp_toolkit.recipe.resolving import Resolved
+from mlp_toolkit.tuning.engines.choice import Engine, engine_of
+from mlp_toolkit.tuning.engines.cluster import load_ray
 
 if TYPE_CHECKING:
     import pandas as pd
 
 RecipeFile = Annotated[str, typer.Argument(metavar="RECIPE", help="A YAML file, or the name of a bundled recipe.")]
+RecipeFiles = Annotated[
+    list[str], typer.Argument(metavar="RECIPE", help="YAML files, or names of bundled recipes.", show_default=False)
+]
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="A run directory or a model file.")]
 Overrides = Annotated[
     list[str] | None,
@@ -23,6 +28,32 @@ Overrides = Annotated[
 NoHeader = Annotated[
     bool, typer.Option("--no-header", help="The first line of the CSV file is a row; columns are numbered from 0.")
 ]
+
+EngineName = Annotated[
+    str, typer.Option("--engine", help="local: this process; ray: a Ray cluster, RAY_ADDRESS or this machine's own.")
+]
+Workers = Annotated[
+    int | None, typer.Option(metavar="N", help="ray: how many at once; default as many as there is room for.")
+]
+CPUs = Annotated[int | None, typer.Option(metavar="N", help="ray: processors that each takes; default 1.")]
+GPUs = Annotated[float | None, typer.Option(metavar="X", help="ray: GPUs that each takes; default 0.")]
+Storage = Annotated[
+    str | None, typer.Option(metavar="PLACE", help="ray: a folder or URL that all machines reach, for checkpoints.")
+]
+
+
+def chosen_engine(name: str, **values: Any) -> Engine:
+    """The engine that options ask for; it is installed.
+
+    Raises:
+        UserError: An option is wrong.
+        MissingExtra: Ray is not installed.
+    """
+    given = {key: value for key, value in values.items() if value is not None}
+    engine = engine_of({"name": name, **given}, place="--engine")
+    if engine.name == "ray":
+        load_ray()
+    return engine
 
 
 def override_pairs(override: list[str] | None) -> dict[str, Any]:

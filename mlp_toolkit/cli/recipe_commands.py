@@ -4,30 +4,56 @@ from __future__ import annotations
 
 import shlex
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mlp_toolkit.cli.json_output import Json, print_json, print_result, read_json
-from mlp_toolkit.cli.options import NoHeader, Overrides, RecipeFile, early_check, override_pairs
+from mlp_toolkit.cli.options import (
+    CPUs,
+    EngineName,
+    GPUs,
+    NoHeader,
+    Overrides,
+    RecipeFile,
+    RecipeFiles,
+    Storage,
+    Workers,
+    chosen_engine,
+    early_check,
+    override_pairs,
+)
 from mlp_toolkit.errors import UserError
 from mlp_toolkit.recipe import catalog, resolving
 from mlp_toolkit.training.engine.sharing import cluster
+from mlp_toolkit.tuning.engines.choice import Engine
 
 if TYPE_CHECKING:
     from mlp_toolkit.runs.finished import Run
 
 
 def run(
-    recipe_file: RecipeFile,
+    recipe_files: RecipeFiles,
     override: Overrides = None,
-    out: Annotated[Path | None, typer.Option(help="The run directory; default runs/NAME.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
     *,
+    out: Annotated[
+        Path | None, typer.Option(help="The run directory; default runs/NAME. Of several recipes the folder of them.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
+    engine: EngineName = "local",
+    workers: Workers = None,
+    cpus: CPUs = None,
+    gpus: GPUs = None,
     as_json: Json = False,
 ) -> None:
-    """Runs a recipe: reads, trains, tests; prints the run directory last."""
+    """Runs recipes: reads, trains, tests; prints the run directory last, of several a table of what came of each."""
+    chosen = chosen_engine(engine, workers=workers, cpus=cpus, gpus=gpus)
+    if len(recipe_files) > 1 or chosen.name != "local":
+        _run_several(recipe_files, override, out, resume, chosen)
+        return
+    (recipe_file,) = recipe_files
     resolved, _ = early_check(recipe_file, override)
     cluster.place_of(resolved.spec.train.device)
     from mlp_toolkit.training.progress import waiting
@@ -89,6 +115,25 @@ def _command(begin: str, recipe_file: str, override: list[str] | None, out: Path
     return " ".join([begin, *(shlex.quote(part) for part in (recipe_file, *given))])
 
 
+def _run_several(
+    recipe_files: list[str], override: list[str] | None, out: Path | None, resume: bool, engine: Engine
+) -> None:
+    pairs = override_pairs(override)
+    from mlp_toolkit.training.progress import waiting
+
+    with waiting("TensorFlow starts"):
+        from mlp_toolkit.tuning import outcomes
+        from mlp_toolkit.tuning.several import run_several
+
+    try:
+        ended = run_several(recipe_files, pairs, out=out, resume=resume, engine=engine)
+    except KeyboardInterrupt:
+        print("\ninterrupted; go on with all of them by the same command and --resume", file=sys.stderr)
+        raise
+    print(outcomes.table(ended))
+    raise typer.Exit(outcomes.exit_code_of(ended))
+
+
 def cross_validate(
     recipe_file: RecipeFile,
     override: Overrides = None,
@@ -121,13 +166,19 @@ def cross_validate(
 def tune(
     recipe_file: RecipeFile,
     override: Overrides = None,
+    *,
     trials: Annotated[int | None, typer.Option(metavar="N", help="How many; default tune.trials.")] = None,
     out: Annotated[Path | None, typer.Option(help="The run directory; default runs/NAME-tune.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted search.")] = False,
-    *,
+    engine: EngineName = "local",
+    workers: Workers = None,
+    cpus: CPUs = None,
+    gpus: GPUs = None,
+    storage: Storage = None,
     as_json: Json = False,
 ) -> None:
     """Searches for better hyperparameters; leaves a run directory of the best recipe, with trials.csv."""
+    chosen = asdict(chosen_engine(engine, workers=workers, cpus=cpus, gpus=gpus, storage=storage))
     early_check(recipe_file, override)
     from mlp_toolkit.training.progress import waiting
 
@@ -135,7 +186,8 @@ def tune(
         from mlp_toolkit.tuning.search import tune as search
 
     try:
-        finished = search(recipe_file, override_pairs(override), trials=trials, out=out, resume=resume)
+        pairs = override_pairs(override)
+        finished = search(recipe_file, pairs, trials=trials, out=out, resume=resume, engine=chosen)
     except KeyboardInterrupt:
         print("\ninterrupted; go on with it by the same command and --resume", file=sys.stderr)
         raise

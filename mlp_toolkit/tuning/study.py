@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -111,33 +111,52 @@ def try_first(study: optuna.Study, space: Mapping[str, Range | Values], own: Map
     study.enqueue_trial(found)
 
 
-def next_trial(study: optuna.Study, tune: Tune, space: Mapping[str, Range | Values], seed: int) -> optuna.Trial | None:
-    """The trial to carry out: the one in whose midst a process was killed, or a new one; None once a grid is through.
+def next_trial(
+    study: optuna.Study,
+    tune: Tune,
+    space: Mapping[str, Range | Values],
+    seed: int,
+    carried_out: Collection[int] = (),
+) -> optuna.Trial | None:
+    """The trial to carry out: one in whose midst a process was killed, or a new one; None once a grid is through.
 
-    What is chosen depends on the seed and the trials that ended, so that it is the same whether there was a kill.
+    What is chosen depends on the seed and the trials that ended, so that it is the same whether there was a kill. With
+    several at once the random sampler and a grid choose what they choose for one after another.
+
+    Args:
+        study: The study.
+        tune: How it is searched.
+        space: The choices by key.
+        seed: The recipe's.
+        carried_out: The numbers of the trials that others are at.
     """
     package = load_optuna()
     wanted = distributions(space)
     running = study.get_trials(deepcopy=False, states=(package.trial.TrialState.RUNNING,))
     for left in running:
+        if left.number in carried_out:
+            continue
         if {*left.params} == {*wanted}:
             return cast("optuna.Trial", package.trial.Trial(study, left._trial_id))  # the same one goes on
         study.tell(left.number, state=package.trial.TrialState.FAIL)
-    done = len(finished(study))
-    study.sampler = _sampler(package, tune, [seed, done])
+    before = len(finished(study)) + len(carried_out)
+    study.sampler = _sampler(package, tune, [seed, before], several=bool(carried_out))
     if tune.sampler == "grid":
         grid = _grid(space)
-        if done >= len(grid):
+        if before >= len(grid):
             return None
         if not study.get_trials(deepcopy=False, states=(package.trial.TrialState.WAITING,)):
-            study.enqueue_trial(grid[done])
+            study.enqueue_trial(grid[before])
     return study.ask(wanted)
 
 
-def _sampler(optuna: Any, tune: Tune, seed: list[int]) -> Any:
+def _sampler(optuna: Any, tune: Tune, seed: list[int], *, several: bool) -> Any:
+    """The sampler of the next trial; where others run, one that keeps away from what they try."""
     number = int(np.random.SeedSequence(seed).generate_state(1)[0])
     if tune.sampler == "tpe":
-        return optuna.samplers.TPESampler(seed=number, n_startup_trials=RANDOM_TRIALS, multivariate=True)
+        return optuna.samplers.TPESampler(
+            seed=number, n_startup_trials=RANDOM_TRIALS, multivariate=True, constant_liar=several
+        )
     return optuna.samplers.RandomSampler(seed=number)
 
 

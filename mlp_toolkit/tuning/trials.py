@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from mlp_toolkit.evaluation import metrics
 from mlp_toolkit.evaluation.baselines import LOWER_IS_BETTER
 from mlp_toolkit.model.backend import keras
 from mlp_toolkit.recipe.spec import Recipe
-from mlp_toolkit.training import fit_recipe
+from mlp_toolkit.training import fit_recipe, trainer, warm_start
 
 # Keys on which the rows depend: the target's scale, the members' folds.
 OF_ROWS = ("model.output", "model.ensemble", "train.loss")
@@ -53,20 +54,49 @@ def lower(name: str, value: float) -> float:
     return value if name in LOWER_IS_BETTER else -value
 
 
+def rows_of(recipe: Recipe, data: Dataset, searched: Collection[str]) -> tuple[Any, warm_start.Source | None]:
+    """The rows as a trial takes them, and what its warm start takes over.
+
+    Args:
+        recipe: With the values of the trial.
+        data: Rows, as fit for the recipe that is searched from.
+        searched: The keys that differ between trials.
+    """
+    if any(key in searched for key in OF_ROWS):
+        data = replace(data.split_anew(recipe, data.parts), notes=data.notes)
+    if recipe.model.warm_start is None:
+        return data, None
+    source = warm_start.read_source(recipe.model.warm_start)
+    return warm_start.with_encoding_of(source, data), source
+
+
 def carry_out(
-    recipe: Recipe, data: Dataset, metric: str, report: Callable[[float, int], None], should_prune: Callable[[], bool]
+    recipe: Recipe,
+    data: Any,
+    metric: str,
+    report: Callable[[float, int], None],
+    should_prune: Callable[[], bool],
+    *,
+    source: warm_start.Source | None = None,
+    earlier: tuple[trainer.Progress, list[Any]] | None = None,
+    after_epoch: Callable[[Any, trainer.Progress], None] | None = None,
 ) -> Tried:
     """Trains a recipe, and scores it.
 
     Args:
         recipe: With the values of the trial.
-        data: Rows, as fit for the recipe.
+        data: Rows, as `rows_of` gives them.
         metric: The score that counts.
         report: Told a value, the lower the better, and the epoch, counted from 1.
         should_prune: Asked after each epoch.
+        source: What the recipe's warm start takes over.
+        earlier: Where a trial that was stopped had come to.
+        after_epoch: Called after each epoch with the network and how far it has come.
     """
     watch = _Watch(report, should_prune)
-    done = fit_recipe.train_recipe(recipe, data, callbacks=[watch], verbose=0)
+    done = fit_recipe.train_recipe(
+        recipe, data, earlier=earlier, source=source, callbacks=[watch], after_epoch=after_epoch, verbose=0
+    )
     state = done.state
     if state.diverged() and not state.best:
         return Tried(math.inf, {}, np.zeros((0, 0)), state.epochs, 0, watch.pruned)
