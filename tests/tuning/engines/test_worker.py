@@ -1,0 +1,119 @@
+"""One worker, without Ray: a trial goes on where the one before it was killed, and ends as if there were no kill."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import mlp_toolkit as mt
+from mlp_toolkit.data import dataset
+from mlp_toolkit.errors import UserError
+from mlp_toolkit.runs import checkpoint
+from mlp_toolkit.tuning.engines import cluster
+from mlp_toolkit.tuning.engines.checkpoints import COPIES, Shelf, check_url
+from mlp_toolkit.tuning.engines.worker import Job, Worker
+
+
+class Killed(BaseException):
+    """What ends a worker here."""
+
+
+class KilledInEpoch5(Worker):
+    """Does not come further."""
+
+    def _report(self, value: float, epoch: int) -> None:
+        super()._report(value, epoch)
+        if epoch == 5:
+            raise Killed
+
+
+@pytest.fixture(scope="module")
+def given(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    folder = tmp_path_factory.mktemp("rows")
+    random = np.random.default_rng(0)
+    x = random.normal(size=(120, 3))
+    pd.DataFrame(x, columns=["a", "b", "c"]).assign(y=x[:, 0] * x[:, 1]).to_csv(folder / "rows.csv", index=False)
+    recipe = {
+        "task": "regression",
+        "data": {"path": str(folder / "rows.csv"), "target": "y"},
+        "model": {"hidden": [8], "dropout": 0.1},
+        "train": {"epochs": 8, "early_stopping": None},
+    }
+    resolved = mt.load_recipe(recipe)
+    return resolved, dataset.load_dataset(resolved.spec)
+
+
+def job_of(place: str) -> Job:
+    return Job("rmse", (), Shelf(place), None, 1, cluster.versions())
+
+
+@pytest.mark.parametrize("scheme", ["", "file://"])
+def test_a_trial_goes_on_from_its_checkpoint(
+    given: Any, tmp_path: Path, scheme: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoint, "TRAINING_PER_CHECKPOINT", 0)  # one after each epoch
+    resolved, data = given
+    whole = Worker(job_of(str(tmp_path / "whole")), data).carry_out(0, resolved)
+    job = job_of(f"{scheme}{tmp_path / 'shared'}")
+    with pytest.raises(Killed):
+        KilledInEpoch5(job, data).carry_out(3, resolved)
+    second = Worker(job, data).carry_out(3, resolved)
+    assert whole.found is not None
+    assert second.found is not None
+    assert [*whole.reports] == [1, 2, 3, 4, 5, 6, 7, 8]
+    assert [*second.reports] == [5, 6, 7, 8]
+    np.testing.assert_array_equal(second.found.outputs, whole.found.outputs)
+    assert second.found.scores == whole.found.scores
+    assert {file.name for file in tmp_path.glob("shared/3/*")} >= ({*COPIES} if scheme else {"checkpoint.h5"})
+    job.shelf.forget(3)
+    assert not (tmp_path / "shared" / "3").exists()
+
+
+def test_of_two_copies_at_a_url_the_one_before_counts_where_the_last_is_half(
+    given: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoint, "TRAINING_PER_CHECKPOINT", 0)
+    resolved, data = given
+    job = job_of(f"file://{tmp_path}")
+    with pytest.raises(Killed):
+        KilledInEpoch5(job, data).carry_out(0, resolved)
+    newest = max(tmp_path.glob("0/*"), key=lambda file: file.stat().st_mtime_ns)
+    newest.write_bytes(newest.read_bytes()[:1000])  # as a machine leaves it that dies while it sends
+    assert [*Worker(job, data).carry_out(0, resolved).reports] == [4, 5, 6, 7, 8]
+
+
+def test_a_url_that_nobody_knows_is_refused() -> None:
+    with pytest.raises(UserError, match="no place for checkpoints"):
+        check_url("nowhere://bucket/trials")
+
+
+def test_a_trial_is_told_to_end_and_what_is_wrong_comes_back_as_a_value(given: Any, tmp_path: Path) -> None:
+    resolved, data = given
+
+    class ToldToEnd(Worker):
+        def _report(self, value: float, epoch: int) -> None:
+            super()._report(value, epoch)
+            assert self.news(0, epoch - 1) == {epoch: value}
+            if epoch == 2:
+                self.prune(1)  # another
+            if epoch == 3:
+                self.prune(0)
+
+    outcome = ToldToEnd(job_of(str(tmp_path)), data).carry_out(0, resolved)
+    assert outcome.found is not None
+    assert (outcome.found.pruned, outcome.found.epochs) == (True, 3)
+    wanting = replace(resolved, spec=resolved.spec.model_copy(update={"intervals": 0.999}))
+    refused = Worker(job_of(str(tmp_path)), data).carry_out(1, wanting)
+    assert refused.found is None
+    assert refused.refused is not None
+    assert refused.refused.exit_code == 2
+    assert "intervals" in refused.refused.message
+    elsewhere = replace(job_of(str(tmp_path)), versions={**cluster.versions(), "numpy": "1.0"})
+    told = Worker(elsewhere, data).ready()
+    assert told is not None
+    assert "numpy" in told.message
