@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 import sys
 from dataclasses import asdict
@@ -126,7 +127,8 @@ def _run_several(
         from mlp_toolkit.tuning.several import run_several
 
     try:
-        ended = run_several(recipe_files, pairs, out=out, resume=resume, engine=engine)
+        with contextlib.redirect_stdout(sys.stderr):  # Ray prints what it sees of machines
+            ended = run_several(recipe_files, pairs, out=out, resume=resume, engine=engine)
     except KeyboardInterrupt:
         print("\ninterrupted; go on with all of them by the same command and --resume", file=sys.stderr)
         raise
@@ -187,7 +189,8 @@ def tune(
 
     try:
         pairs = override_pairs(override)
-        finished = search(recipe_file, pairs, trials=trials, out=out, resume=resume, engine=chosen)
+        with contextlib.redirect_stdout(sys.stderr):  # Ray prints what it sees of machines
+            finished = search(recipe_file, pairs, trials=trials, out=out, resume=resume, engine=chosen)
     except KeyboardInterrupt:
         print("\ninterrupted; go on with it by the same command and --resume", file=sys.stderr)
         raise
