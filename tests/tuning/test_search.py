@@ -104,6 +104,19 @@ def test_members_with_folds_are_searched_over(rows: pd.DataFrame, tmp_path: Path
     assert found.metrics["search"]["best"] == pytest.approx(found.metrics["validation"]["rmse"])
 
 
+def test_trials_of_a_warm_start_begin_where_the_best_recipe_does(
+    searched: Any, rows: pd.DataFrame, tmp_path: Path
+) -> None:
+    space = {"train.optimizer.learning_rate": {"min": 1e-6, "max": 1e-5}}
+    wanted = {
+        **recipe(trials=2, space=space),
+        "model": {"hidden": [8], "warm_start": {"from": str(searched.directory)}},
+    }
+    wanted["model"]["warm_start"]["from"] += "/model.h5"
+    found = mt.tune(wanted, data=rows, out=tmp_path / "run", verbose=0)
+    assert found.metrics["search"]["best"] == pytest.approx(found.metrics["validation"]["rmse"])
+
+
 def test_a_grid_is_gone_through_once(rows: pd.DataFrame, tmp_path: Path) -> None:
     space = {"model.dropout": {"min": 0.0, "max": 0.2, "step": 0.2}, "model.hidden": {"values": [[4], [8]]}}
     found = mt.tune(

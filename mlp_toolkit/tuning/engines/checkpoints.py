@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 from mlp_toolkit.data.pieces import RecipeData
 from mlp_toolkit.errors import UserError, shorten
@@ -24,6 +25,14 @@ COPIES = ("checkpoint-0.h5", "checkpoint-1.h5")  # at a URL: the older gives way
 def is_url(place: str) -> bool:
     """Whether a place is a URL, not a folder."""
     return "://" in place
+
+
+def below(place: str, name: str) -> str:
+    """A place below another; what a URL says after `?` stays at its end."""
+    if not is_url(place):
+        return str(Path(place) / name)
+    parts = urlsplit(place)
+    return urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/{name}"))
 
 
 @dataclass(frozen=True)
@@ -56,6 +65,11 @@ class Shelf:
         else:
             shutil.rmtree(Path(self.place) / str(trial), ignore_errors=True)
 
+    def discard(self) -> None:
+        """Deletes what a URL holds of this search; a folder is its maker's."""
+        if is_url(self.place):
+            _Remote(self.place).delete()
+
 
 def check_url(place: str) -> None:
     """Refuses a URL that cannot be written to, before anything is trained.
@@ -63,7 +77,7 @@ def check_url(place: str) -> None:
     Raises:
         UserError: With what the file system said.
     """
-    remote = _Remote(place, 0)
+    remote = _Remote(place, "trial")
     try:
         remote.files.create_dir(remote.folder, recursive=True)
         with remote.files.open_output_stream(f"{remote.folder}/{COPIES[0]}") as file:
@@ -76,9 +90,9 @@ def check_url(place: str) -> None:
 class _Remote:
     """The two copies of a trial's checkpoint at a URL."""
 
-    def __init__(self, place: str, trial: int) -> None:
+    def __init__(self, place: str, trial: int | str = "") -> None:
         self.files, root = file_system(place)
-        self.folder, self.next = f"{root.rstrip('/')}/{trial}", 0
+        self.folder, self.next = f"{root.rstrip('/')}/{trial}".rstrip("/"), 0
 
     def fetch(self, path: Path) -> None:
         """Brings what is there: the newer as the checkpoint, the older as the one before."""
@@ -101,7 +115,7 @@ class _Remote:
         self.next = 1 - self.next
 
     def delete(self) -> None:
-        """Deletes both."""
+        """Deletes what is there."""
         from pyarrow import fs
 
         if self.files.get_file_info(self.folder).type != fs.FileType.NotFound:

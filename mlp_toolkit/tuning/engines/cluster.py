@@ -7,6 +7,7 @@ import importlib
 import os
 import platform
 import signal
+import socket
 import threading
 import uuid
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ from mlp_toolkit.errors import MissingExtra, ToolkitError, UserError, shorten
 from mlp_toolkit.files import writing
 from mlp_toolkit.tuning.engines.choice import Engine
 
+PATIENCE = 10.0  # seconds, for a cluster to answer
 COMPARED = ("mlp-toolkit", "tensorflow", "keras", "numpy")  # of others the same model would come out
 
 
@@ -60,6 +62,8 @@ def connected(say: Callable[[str], None]) -> Iterator[Any]:
         )
     if address == "local":
         _closed_to_others()
+    else:
+        _check_answers(address)
     with _signals_kept():
         _join(ray, address)
     try:
@@ -84,6 +88,27 @@ def _closed_to_others() -> None:
         )
 
 
+def _check_answers(address: str) -> None:
+    """Refuses an address at which nobody answers; Ray itself waits there for minutes."""
+    host, _, port = address.rpartition(":")
+    if not (host and port.isdecimal()):
+        return  # `auto`, or what Ray itself has a word for
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=PATIENCE).close()
+    except OSError as error:
+        raise _not_joined(address, str(error)) from None
+
+
+def _not_joined(address: str, why: str) -> UserError:
+    return UserError(
+        f"no Ray cluster could be joined: {shorten(why, 400)}",
+        place="RAY_ADDRESS",
+        found=address,
+        remedy="Is it up, with the same versions of Ray and Python, and the same token? Without RAY_ADDRESS a cluster "
+        "of this machine is started.",
+    )
+
+
 def _join(ray: Any, address: str) -> None:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent to anybody unasked
     silent = {"log_to_driver": False, "logging_level": "ERROR"}
@@ -94,13 +119,7 @@ def _join(ray: Any, address: str) -> None:
         ray.shutdown()
         if address == "local":
             raise ToolkitError(f"Ray could not start: {shorten(str(error), 400)}") from None
-        raise UserError(
-            f"no Ray cluster could be joined: {shorten(str(error), 400)}",
-            place="RAY_ADDRESS",
-            found=address,
-            remedy="Is it up, with the same versions of Ray and Python, and the same token? Without RAY_ADDRESS a "
-            "cluster of this machine is started.",
-        ) from None
+        raise _not_joined(address, str(error)) from None
 
 
 @contextlib.contextmanager

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from mlp_toolkit.errors import ToolkitError
 from mlp_toolkit.tuning import record, study
 from mlp_toolkit.tuning.engines import cluster
-from mlp_toolkit.tuning.engines.checkpoints import Shelf, check_url, is_url
+from mlp_toolkit.tuning.engines.checkpoints import Shelf, below, check_url, is_url
 from mlp_toolkit.tuning.engines.choice import Engine
 from mlp_toolkit.tuning.engines.crew import MOST_FAILURES, Crew, Lost, Post, as_error
 from mlp_toolkit.tuning.engines.worker import Job, Outcome
@@ -65,13 +65,13 @@ def _shelf(search: Search, opened: optuna.Study, engine: Engine) -> Iterator[tup
         return
     if "key" not in opened.user_attrs:
         opened.set_user_attr("key", uuid.uuid4().hex[:8])
-    name = f"{search.directory.resolve().name}-{opened.user_attrs['key']}"
-    if is_url(engine.storage):
-        place = f"{engine.storage.rstrip('/')}/{name}"
+    place = below(engine.storage, f"{search.directory.resolve().name}-{opened.user_attrs['key']}")
+    if is_url(place):
         check_url(place)
         yield Shelf(place), None
+        Shelf(place).discard()
         return
-    with cluster.shared(Path(engine.storage) / name) as seen:
+    with cluster.shared(Path(place)) as seen:
         yield Shelf(str(seen.folder)), seen
 
 

@@ -28,6 +28,7 @@ def test_without_ray_it_is_told_what_to_install(call: Any, command: list[str], m
     [
         ("RAY_AUTH_MODE", "disabled", "with authentication by token only"),
         ("RAY_ADDRESS", "ray://head:10001", "Ray's remote clients"),
+        ("RAY_ADDRESS", "127.0.0.1:1", "no Ray cluster could be joined"),
     ],
 )
 def test_clusters_that_are_not_joined(variable: str, value: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
