@@ -108,11 +108,8 @@ def test_trials_of_a_warm_start_begin_where_the_best_recipe_does(
     searched: Any, rows: pd.DataFrame, tmp_path: Path
 ) -> None:
     space = {"train.optimizer.learning_rate": {"min": 1e-6, "max": 1e-5}}
-    wanted = {
-        **recipe(trials=2, space=space),
-        "model": {"hidden": [8], "warm_start": {"from": str(searched.directory)}},
-    }
-    wanted["model"]["warm_start"]["from"] += "/model.h5"
+    model = {"hidden": [8], "warm_start": {"from": str(searched.directory / "model.h5")}}
+    wanted = {**recipe(trials=2, space=space), "model": model}
     found = mt.tune(wanted, data=rows, out=tmp_path / "run", verbose=0)
     assert found.metrics["search"]["best"] == pytest.approx(found.metrics["validation"]["rmse"])
 
