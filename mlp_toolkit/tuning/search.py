@@ -145,10 +145,11 @@ def _carried_out(search: Search, engine: Engine, verbose: Any) -> None:
     if search.tune.sampler != "grid":
         study.try_first(opened, search.space, {key: _own(search.resolved, key) for key in search.space})
     say(f"searching {', '.join(search.space)} for the best {search.metric}")
-    if engine.name == "ray":
-        by_ray(search, opened, engine, say)
-    else:
-        _one_by_one(search, opened, say)
+    with _free_again(directory, opened):
+        if engine.name == "ray":
+            by_ray(search, opened, engine, say)
+        else:
+            _one_by_one(search, opened, say)
     best = record.best_trial(opened)
     if best is None:
         raise UserError("every trial diverged", place=search.place, remedy="Lower the learning rates of tune.space.")
@@ -182,6 +183,18 @@ def _mended(directory: Path) -> Iterator[None]:
             with atomic(journal) as temporary:
                 temporary.write_bytes(whole[: whole.rfind(b"\n") + 1])
     yield
+
+
+@contextlib.contextmanager
+def _free_again(directory: Path, opened: optuna.Study) -> Iterator[None]:
+    """A search that is refused before its first trial leaves no journal, and its directory free for another."""
+    try:
+        yield
+    except UserError:
+        if all(trial.state.name == "WAITING" for trial in opened.get_trials(deepcopy=False)):
+            for left in directory.glob(f"{JOURNAL}*"):
+                left.unlink(missing_ok=True)
+        raise
 
 
 def _one_by_one(search: Search, opened: optuna.Study, say: Callable[[str], None]) -> None:

@@ -31,11 +31,14 @@ def test_without_ray_it_is_told_what_to_install(call: Any, command: list[str], m
         ("RAY_ADDRESS", "127.0.0.1:1", "no Ray cluster could be joined"),
     ],
 )
-def test_clusters_that_are_not_joined(variable: str, value: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_clusters_that_are_not_joined(
+    variable: str, value: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv(variable, value)
-    with pytest.raises(UserError, match=said) as caught, cluster.connected(print):
-        pass
+    with pytest.raises(UserError, match=said) as caught:
+        mt.tune("iris", engine="ray", out=tmp_path / "run", verbose=0)
     assert variable in str(caught.value)
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_machine_that_sees_another_folder_of_that_name_is_told_apart(tmp_path: Path) -> None:
