@@ -6,7 +6,7 @@ import importlib
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,20 +77,36 @@ def check_url(place: str) -> None:
     Raises:
         UserError: With what the file system said.
     """
-    remote = _Remote(place, "trial")
-    try:
-        remote.files.create_dir(remote.folder, recursive=True)
-        with remote.files.open_output_stream(f"{remote.folder}/{COPIES[0]}") as file:
-            file.write(b"")
+    with tempfile.NamedTemporaryFile() as nothing:
+        remote = _Remote(place, "trial")
+        remote.send(Path(nothing.name))
         remote.delete()
+
+
+@contextmanager
+def _reaching(place: str) -> Iterator[None]:
+    """Says which place it was that could not be reached.
+
+    Raises:
+        UserError: With what the file system said.
+    """
+    try:
+        yield
     except (OSError, ValueError) as error:
-        raise UserError(f"cannot be written to: {shorten(str(error), 300)}", place=place) from None
+        raise UserError(f"checkpoints cannot be kept here: {shorten(str(error), 300)}", place=shown(place)) from None
+
+
+def shown(place: str) -> str:
+    """A URL as it may be shown: without keys."""
+    parts = urlsplit(place)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query=""))
 
 
 class _Remote:
     """The two copies of a trial's checkpoint at a URL."""
 
     def __init__(self, place: str, trial: int | str = "") -> None:
+        self.place = place
         self.files, root = file_system(place)
         self.folder, self.next = f"{root.rstrip('/')}/{trial}".rstrip("/"), 0
 
@@ -99,27 +115,31 @@ class _Remote:
         from pyarrow import fs
 
         paths = [f"{self.folder}/{name}" for name in COPIES]
-        there = [found for found in self.files.get_file_info(paths) if found.type == fs.FileType.File]
-        there.sort(key=lambda found: (found.mtime_ns or 0, found.path), reverse=True)
-        for found, target in zip(there, (path, array_files.earlier_file(path)), strict=False):
-            with self.files.open_input_stream(found.path) as source, target.open("wb") as file:
-                shutil.copyfileobj(source, file)
+        with _reaching(self.place):
+            there = [found for found in self.files.get_file_info(paths) if found.type == fs.FileType.File]
+            there.sort(key=lambda found: (found.mtime_ns or 0, found.path), reverse=True)
+            for found, target in zip(there, (path, array_files.earlier_file(path)), strict=False):
+                with self.files.open_input_stream(found.path) as source, target.open("wb") as file:
+                    shutil.copyfileobj(source, file)
         if there:
             self.next = 1 - paths.index(there[0].path)
 
     def send(self, path: Path) -> None:
         """Takes the place of the older."""
-        self.files.create_dir(self.folder, recursive=True)
-        with path.open("rb") as source, self.files.open_output_stream(f"{self.folder}/{COPIES[self.next]}") as file:
-            shutil.copyfileobj(source, file)
+        target = f"{self.folder}/{COPIES[self.next]}"
+        with _reaching(self.place):
+            self.files.create_dir(self.folder, recursive=True)
+            with path.open("rb") as source, self.files.open_output_stream(target) as file:
+                shutil.copyfileobj(source, file)
         self.next = 1 - self.next
 
     def delete(self) -> None:
-        """Deletes what is there."""
+        """Deletes what is there, if it can be reached."""
         from pyarrow import fs
 
-        if self.files.get_file_info(self.folder).type != fs.FileType.NotFound:
-            self.files.delete_dir(self.folder)
+        with suppress(OSError):
+            if self.files.get_file_info(self.folder).type != fs.FileType.NotFound:
+                self.files.delete_dir(self.folder)
 
 
 def file_system(place: str) -> tuple[Any, str]:
@@ -143,6 +163,6 @@ def file_system(place: str) -> tuple[Any, str]:
         raise UserError(
             f"no place for checkpoints: {reason}",
             place="storage",
-            found=place,
+            found=shown(place),
             remedy="Name a folder, or a URL of s3, gs, abfss or hdfs, or of an fsspec package that is installed.",
         ) from None

@@ -38,7 +38,7 @@ def by_ray(search: Search, opened: optuna.Study, engine: Engine, say: Callable[[
         engine: What each worker takes.
         say: Tells the user.
     """
-    asking = _Asking(search, opened, say)
+    asking = Asking(search, opened, say)
     if not asking.wanted():
         return
     with cluster.connected(say) as ray, _shelf(search, opened, engine) as (shelf, seen):
@@ -76,7 +76,7 @@ def _shelf(search: Search, opened: optuna.Study, engine: Engine) -> Iterator[tup
 
 
 @dataclass
-class _Asking:
+class Asking:
     """Asks Optuna for trials, and tells it what comes of them.
 
     Attributes:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import signal
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,6 +13,11 @@ import pytest
 from ray_machines import Machines, until
 
 import mlp_toolkit as mt
+from mlp_toolkit.errors import ToolkitError
+from mlp_toolkit.recipe.spec import Tune, Values
+from mlp_toolkit.tuning import study
+from mlp_toolkit.tuning.engines.crew import Lost, Post
+from mlp_toolkit.tuning.engines.searching import Asking
 
 RECIPE = """
 task: regression
@@ -39,6 +46,34 @@ def recipe(tmp_path: Path) -> Path:
     rows.to_csv(tmp_path / "rows.csv", index=False)
     (tmp_path / "curve.yaml").write_text(RECIPE)
     return tmp_path / "curve.yaml"
+
+
+def test_a_trial_that_ends_every_worker_ends_the_search(tmp_path: Path) -> None:
+    tune = Tune.model_validate(
+        {"trials": 3, "seconds": None, "metric": "auto", "space": "auto", "sampler": "random", "pruner": "none"}
+    )
+    spec = SimpleNamespace(seed=0)
+    search: Any = SimpleNamespace(
+        tune=tune, space={"model.hidden": Values(values=[[4], [8]])}, resolved=SimpleNamespace(spec=spec)
+    )
+    crew: Any = None
+    asking = Asking(search, study.open_study(tmp_path, tune, 10), lambda text: None)
+    asking.next_trial()
+    trial = asking.next_trial()
+    assert trial is not None
+    assert asking.wanted() == 1
+    post, lost = Post(None, trial, set()), Lost("killed by the system: out of memory")
+    for further in (False, False, True, False):
+        if further:
+            asking.hear(crew, post, {1: 0.5})  # an epoch further: it counts anew
+        asking.hear(crew, post, lost)
+        assert asking.wanted() == 2
+        again = asking.next_trial()
+        assert again is not None
+        assert again.number == trial.number, "before any other"
+    with pytest.raises(ToolkitError, match="trial 1 has ended 3 workers") as caught:
+        asking.hear(crew, post, lost)
+    assert "out of memory" in str(caught.value)
 
 
 @pytest.mark.slow

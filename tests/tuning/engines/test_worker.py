@@ -15,7 +15,7 @@ from mlp_toolkit.data import dataset
 from mlp_toolkit.errors import UserError
 from mlp_toolkit.runs import checkpoint
 from mlp_toolkit.tuning.engines import cluster
-from mlp_toolkit.tuning.engines.checkpoints import COPIES, Shelf, check_url
+from mlp_toolkit.tuning.engines.checkpoints import COPIES, Shelf, below, check_url, shown
 from mlp_toolkit.tuning.engines.worker import Job, Worker
 
 
@@ -90,6 +90,15 @@ def test_of_two_copies_at_a_url_the_one_before_counts_where_the_last_is_half(
 def test_a_url_that_nobody_knows_is_refused() -> None:
     with pytest.raises(UserError, match="no place for checkpoints"):
         check_url("nowhere://bucket/trials")
+
+
+def test_a_url_that_cannot_be_written_to_is_refused_and_keys_are_not_shown(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="checkpoints cannot be kept here"):
+        check_url(f"file://{tmp_path}/file/trials")
+    place = below("s3://name:key@bucket/trials/?region=eu-north-1", "run-1")
+    assert place == "s3://name:key@bucket/trials/run-1?region=eu-north-1"
+    assert shown(place) == "s3://bucket/trials/run-1"
 
 
 def test_a_trial_is_told_to_end_and_what_is_wrong_comes_back_as_a_value(given: Any, tmp_path: Path) -> None:
