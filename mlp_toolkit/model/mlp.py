@@ -110,8 +110,8 @@ def build_mlp(
     n_features, n_outputs = whole("n_features", n_features), whole("n_outputs", n_outputs)
     _check_task(task, n_outputs, preset, output)
     given = {"hidden": hidden, "activation": activation, "initializer": initializer, "batch_norm": batch_norm}
-    given |= {"dropout": dropout, "l2": l2, "output": output, "network": network, "ensemble": ensemble}
-    given["frequency"] = frequency
+    given |= {"dropout": dropout, "l2": l2, "output": output, "ensemble": ensemble}
+    given |= {"network": network, "frequency": frequency}
     choice = _model_spec(task, preset, given)
     _check_precision(precision)
     if seed is not None:

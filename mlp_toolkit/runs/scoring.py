@@ -62,10 +62,10 @@ def scored(directory: Path, done: Fitted, spec: Recipe, data: RecipeData) -> tup
     if target.thresholds:
         labels = [str(target.classes[1])] if target.classes else target.names
         scores["thresholds"] = dict(zip(labels, target.thresholds, strict=True))
-    if done.correction is not None:
-        scores["calibration"] = {"slope": done.correction.slope, "offset": done.correction.offset}
     if target.widths:
         scores["intervals"] = conformal.coverage(values, outputs, target)
+    if isinstance(done.correction, calibration.Fit):
+        scores["calibration"] = {"slope": done.correction.slope, "offset": done.correction.offset}
     if done.correction is not None:
         plain = replace(done, correction=None)
         before = np.concatenate([plain.outputs(frames.columns_of(piece.frame)) for piece in data.pieces("test")])

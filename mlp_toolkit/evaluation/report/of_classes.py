@@ -228,10 +228,14 @@ def _reliability(tested: Tested, record: Mapping[str, Any]) -> tuple[str, str]:
         if before is not None:
             _legend(axes)
 
-    said = f"expected calibration error of the test rows {number(after.error)}"
-    if before is not None:
-        said += f", {number(before.error)} before probabilities were put right"
     by_chance = f"; of so many rows right probabilities would show about {number(after.by_chance)} by chance"
+    said = f"expected calibration error of the test rows {number(after.error)}"
+    if errors := record.get("calibration_error"):  # counted in other groups, as `metrics.json` tells them
+        said = f"expected calibration error of the test rows {number(errors['after'])}"
+        said += f", {number(errors['before'])} before probabilities were put right"
+        by_chance = ""
+    elif before is not None:
+        said += f", {number(before.error)} before probabilities were put right"
     title = "Reliability: on the line probabilities come true; with 95 % intervals."
     whole = said[0].upper() + said[1:] + by_chance + "."
     return drawn(draw, f"how often probabilities came true; {said}", title), whole
