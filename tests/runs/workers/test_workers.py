@@ -48,7 +48,7 @@ for number, overrides in enumerate(cases):
 STREAMED = {
     "data.path": "rows.parquet",
     "data.stream": True,
-    "train.epochs": 60,
+    "train.epochs": 25,
     "train.batch_size": 64,
     "model.dropout": 0.2,
 }
@@ -153,7 +153,7 @@ def test_a_killed_worker_ends_the_group_and_all_go_on_to_the_same_bits(folder):
     undisturbed = launched(folder, "undisturbed")
     said, told = undisturbed.communicate(timeout=200)
     assert (undisturbed.returncode, said) == (0, "undisturbed\n"), told
-    assert told.count("epoch    1/60") == 1
+    assert told.count("epoch    1/25") == 1
 
     killed = launched(folder, "killed")
     end = time.monotonic() + 100
