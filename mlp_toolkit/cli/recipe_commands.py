@@ -33,6 +33,7 @@ from mlp_toolkit.tuning.engines.choice import Engine
 
 if TYPE_CHECKING:
     from mlp_toolkit.runs.finished import Run
+    from mlp_toolkit.tuning.outcomes import Ended
 
 
 def run(
@@ -52,7 +53,8 @@ def run(
     """Runs recipes: reads, trains, tests; prints the run directory last, of several a table of what came of each."""
     chosen = chosen_engine(engine, workers=workers, cpus=cpus, gpus=gpus)
     if len(recipe_files) > 1 or chosen.name != "local":
-        _run_several(recipe_files, override, out, resume, chosen)
+        ended = _ran_several(recipe_files, override, out, resume, chosen)
+        _print_several(ended, as_json=as_json)
         return
     (recipe_file,) = recipe_files
     resolved, _ = early_check(recipe_file, override)
@@ -103,10 +105,8 @@ def launch(
         print(f"\ninterrupted; go on with it: {again}", file=sys.stderr)
         raise
     finally:
-        if sys.stderr.isatty():
-            print(
-                "\x1b[?25h", end="", file=sys.stderr
-            )  # the cursor, which the bar of a chief that was killed has hidden
+        if sys.stderr.isatty():  # the bar of a chief that was killed has hidden the cursor
+            print("\x1b[?25h", end="", file=sys.stderr)
     raise typer.Exit(code)
 
 
@@ -116,23 +116,31 @@ def _command(begin: str, recipe_file: str, override: list[str] | None, out: Path
     return " ".join([begin, *(shlex.quote(part) for part in (recipe_file, *given))])
 
 
-def _run_several(
+def _ran_several(
     recipe_files: list[str], override: list[str] | None, out: Path | None, resume: bool, engine: Engine
-) -> None:
+) -> list[Ended]:
     pairs = override_pairs(override)
     from mlp_toolkit.training.progress import waiting
 
     with waiting("TensorFlow starts"):
-        from mlp_toolkit.tuning import outcomes
         from mlp_toolkit.tuning.several import run_several
 
     try:
         with contextlib.redirect_stdout(sys.stderr):  # Ray prints what it sees of machines
-            ended = run_several(recipe_files, pairs, out=out, resume=resume, engine=engine)
+            return run_several(recipe_files, pairs, out=out, resume=resume, engine=engine)
     except KeyboardInterrupt:
         print("\ninterrupted; go on with all of them by the same command and --resume", file=sys.stderr)
         raise
-    print(outcomes.table(ended))
+
+
+def _print_several(ended: list[Ended], *, as_json: bool) -> None:
+    """What came of each recipe: a table, or a list for scripts."""
+    from mlp_toolkit.tuning import outcomes
+
+    if as_json:
+        print_json(ended)
+    else:
+        print(outcomes.table(ended))
     raise typer.Exit(outcomes.exit_code_of(ended))
 
 

@@ -41,6 +41,13 @@ def test_one_that_is_wrong_does_not_stop_the_others(call: Any, recipes: Path) ->
     assert code == 0
     assert [line.split()[-1] for line in out.splitlines()[1:]] == ["runs/a", "runs/b"]
     assert Path("runs/a/metrics.json").read_bytes() == before, "what is complete is not repeated"
+    code, out, _ = call("run", "a.yaml", "none.yaml", "-o", "train.epochs=1", "--resume", "--json")
+    assert code == 2
+    told = json.loads(out)
+    assert [(one["recipe"], one["directory"], one["exit_code"]) for one in told] == [
+        ("a.yaml", "runs/a", 0),
+        ("none.yaml", None, 2),
+    ]
 
 
 def test_two_of_one_name_have_no_directory_of_their_own(call: Any, recipes: Path) -> None:
