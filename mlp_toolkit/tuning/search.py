@@ -143,7 +143,7 @@ def _carried_out(search: Search, engine: Engine, verbose: Any) -> None:
     for remark in search.data.notes:
         say(remark)
     if search.tune.sampler != "grid":
-        study.try_first(opened, search.space, {key: _own(search.resolved, key) for key in search.space})
+        study.try_first(opened, search.space, {key: _own(search, key) for key in search.space})
     say(f"searching {', '.join(search.space)} for the best {search.metric}")
     with _free_again(directory, opened):
         if engine.name == "ray":
@@ -162,9 +162,15 @@ def _carried_out(search: Search, engine: Engine, verbose: Any) -> None:
     record.forget_outputs(directory)
 
 
-def _own(resolved: Resolved, key: str) -> Any:
+def _own(search: Search, key: str) -> Any:
     """The value that a recipe has for a dotted key, a name for what has no more than one; None without any."""
-    found: Any = resolved.values
+    spec = search.resolved.spec
+    worked_out = {"model.hidden": spec.model.units, "model.frequency": spec.model.frequency_of(spec.task)}
+    for name, value in spec.train.by_rows(search.data.counts["train"]).items():
+        worked_out[f"train.{name}"] = value
+    if key in worked_out:
+        return worked_out[key]
+    found: Any = search.resolved.values
     for part in key.split("."):
         found = found.get(part) if isinstance(found, dict) else None
     return found["name"] if isinstance(found, dict) and [*found] == ["name"] else found

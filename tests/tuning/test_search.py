@@ -71,6 +71,24 @@ def test_the_recipe_itself_is_tried_first(searched: Any) -> None:
     assert (first["train.optimizer.learning_rate"], first["model.activation"]) == (0.001, "relu")
 
 
+@pytest.mark.parametrize(
+    ("preset", "own"),
+    [
+        ("slides", {"train.optimizer.learning_rate": 0.001, "train.batch_size": 32, "model.hidden": "[64, 64]"}),
+        ("strong", {"train.optimizer.learning_rate": 0.2, "model.frequency": 8, "model.hidden": "[128, 128, 128]"}),
+    ],
+)
+def test_what_a_preset_leaves_open_is_tried_first_too(
+    rows: pd.DataFrame, tmp_path: Path, preset: str, own: dict[str, Any]
+) -> None:
+    short = {"task": "regression", "preset": preset, "data": {"target": "y"}, "train": {"epochs": 1}}
+    few = {"model": {"ensemble": 2}} if preset == "strong" else {}
+    quick = {"baselines": "none", "report": "brief"}
+    found = mt.tune({**short, **few, **quick}, data=rows, trials=1, out=tmp_path / "run", verbose=0)
+    first = pd.read_csv(found.directory / "trials.csv").iloc[0]
+    assert {key: first[key] for key in own} == own
+
+
 def test_a_kill_loses_no_trial_and_changes_nothing(searched: Any, rows: pd.DataFrame, tmp_path: Path) -> None:
     rows.to_parquet(tmp_path / "rows.parquet")
     code = (
