@@ -58,7 +58,7 @@ def run(
         return
     (recipe_file,) = recipe_files
     resolved, _ = early_check(recipe_file, override)
-    cluster.place_of(resolved.spec.train.device)
+    place = cluster.place_of(resolved.spec.train.device)
     from mlp_toolkit.training.progress import waiting
 
     with waiting("TensorFlow starts"):
@@ -71,7 +71,7 @@ def run(
             again = _command("mlp-toolkit run", recipe_file, override, out)
             print(f"\ninterrupted; go on with it: {again} --resume", file=sys.stderr)
         raise
-    _print_run(finished, as_json=as_json)
+    _print_run(finished, as_json=as_json and place.chief)  # other workers have no scores
 
 
 def _print_run(finished: Run, *, as_json: bool) -> None:

@@ -123,3 +123,13 @@ def called_with(function: Any, arguments: Sequence[Any], captured: Sequence[Any]
 def profiles_batches(board: Any) -> bool:
     """Whether a TensorBoard callback measures single batches; it keeps which for itself."""
     return bool(getattr(board, "_stop_batch", 1))
+
+
+def epoch_gone_back_to(model: Any) -> int:
+    """The epochs that a callback has taken up when training began, as BackupAndRestore does; 0 for none.
+
+    Keras never forgets it, so that a later training would begin there, too.
+    """
+    begun = int(getattr(model, "_initial_epoch", None) or 0)
+    model._initial_epoch = None
+    return begun

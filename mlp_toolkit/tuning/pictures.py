@@ -90,7 +90,7 @@ def _parallel(
     """A line for each trial through its values; the darker, the better its score."""
     import matplotlib
 
-    keys, places = [*space], []
+    keys, places = [key for key in space if all(key in trial.params for trial in told)], []
     for key in keys:
         own = np.array([trial.params[key] for trial in told], float)
         choices = space[key]

@@ -75,9 +75,11 @@ def distributions(space: Mapping[str, Range | Values]) -> dict[str, Any]:
 
 
 def overrides_of(params: Mapping[str, Any], space: Mapping[str, Range | Values]) -> dict[str, Any]:
-    """What Optuna has chosen, as values of the recipe."""
+    """What Optuna has chosen, as values of the recipe; trials of a smaller space leave the recipe's own."""
     found = {}
     for key, choices in space.items():
+        if key not in params:
+            continue
         value = params[key]
         if isinstance(choices, Values):
             value = choices.values[value]

@@ -481,6 +481,28 @@ def test_callbacks_that_write_after_epochs_leave_the_epoch_compiled(tmp_path, pl
     assert history.epoch == [0, 1]
 
 
+def test_a_training_goes_on_from_a_backup_to_the_same_weights(tmp_path, plane):
+    def trained(*callbacks):
+        keras.utils.set_random_seed(0)
+        model = compiled(1, "sigmoid", "binary_crossentropy", [])
+        history = mt.fit(model, plane[["a", "b"]], plane["y"], epochs=5, verbose=0, callbacks=callbacks, seed=3)
+        return model, history.epoch
+
+    class Stops(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            if epoch == 2:
+                raise InterruptedError
+
+    kept = str(tmp_path / "kept")
+    with pytest.raises(InterruptedError):
+        trained(keras.callbacks.BackupAndRestore(kept, delete_checkpoint=False), Stops())
+    again, epochs = trained(keras.callbacks.BackupAndRestore(kept))
+    assert epochs == [3, 4]
+    whole, _ = trained()
+    for ours, theirs in zip(again.get_weights(), whole.get_weights(), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-6)
+
+
 def test_a_board_that_measures_batches_is_told_of_them(tmp_path):
     board = keras.callbacks.TensorBoard(str(tmp_path), profile_batch=2)
     assert epoch._watches_batches(board)

@@ -6,8 +6,8 @@ The chief alone reads and writes the run directory, which the others need not se
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -27,9 +27,10 @@ from mlp_toolkit.training.trainer import Progress
 Earlier = tuple[Progress, list[np.ndarray]] | None
 
 
+@functools.cache
 def own_folder() -> Path:
-    """Where a worker that is not the chief keeps what it needs while it trains."""
-    return Path(tempfile.gettempdir()) / f"mlp-toolkit-worker-{os.getpid()}"
+    """Where a worker that is not the chief keeps what it needs while it trains; a name that nobody foresees."""
+    return Path(tempfile.mkdtemp(prefix="mlp-toolkit-worker-"))
 
 
 @contextlib.contextmanager
@@ -50,6 +51,7 @@ def joined(spec: Recipe, say: Callable[[str], None]) -> Iterator[Group]:
     finally:
         if not place.chief:
             shutil.rmtree(own_folder(), ignore_errors=True)
+            own_folder.cache_clear()
 
 
 def told_by_chief(group: Group, told: dict[str, Any]) -> dict[str, Any]:

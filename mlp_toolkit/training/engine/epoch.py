@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from mlp_toolkit.model.backend import keras, tf
-from mlp_toolkit.model.keras_private import profiles_batches
+from mlp_toolkit.model.keras_private import epoch_gone_back_to, profiles_batches
 from mlp_toolkit.model.keras_types import Network
 from mlp_toolkit.model.programs.signature import signature
 from mlp_toolkit.training.engine.compiled import Pass, Tally, compiled
@@ -75,6 +75,7 @@ def run_epochs(
     loop, history.engine = _loop(engines, work)
     told = keras.callbacks.CallbackList([*callbacks, history], model=model, epochs=epochs, steps=steps, verbose=0)
     told.on_train_begin()
+    initial_epoch = epoch_gone_back_to(model) or initial_epoch
     logs: dict[str, float] = {}
     try:
         for number in range(initial_epoch, epochs):
