@@ -114,11 +114,12 @@ def build_mlp(
     given |= {"network": network, "frequency": frequency}
     choice = _model_spec(task, preset, given)
     _check_precision(precision)
-    if seed is not None:
-        seed = whole("seed", seed, least=0)
+    seed = None if seed is None else whole("seed", seed, least=0)
     known = known or Known()
+    updates = make_optimizer(_optimizer_with(learning_rate, optimizer, preset, task))
     if choice.members:
         _check_members(precision, activation)
+        _check_by_member(updates)
     if choice.network == "realmlp":
         model: Network = _realmlp(choice, task, (n_features, n_outputs), known, seed=seed or 0, name=name)
     else:
@@ -131,9 +132,6 @@ def build_mlp(
             own_initializer=initializer if is_keras_object(initializer) else None,
         )
         model = layers.model(task, n_features, n_outputs, known, name)
-    updates = make_optimizer(_optimizer_with(learning_rate, optimizer, preset, task))
-    if choice.members:
-        _check_by_member(updates)
     if precision == "mixed_float16" and not isinstance(updates, keras.optimizers.LossScaleOptimizer):
         updates = keras.optimizers.LossScaleOptimizer(updates)  # small gradients would be 0 in float16
     model.compile(

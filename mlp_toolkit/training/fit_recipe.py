@@ -318,9 +318,11 @@ def network_of(spec: Recipe, data: RecipeData, sets: int = 1) -> Any:
     rows = data.counts["train"]
     steps, epochs = math.ceil(rows / train.batch_size_of(rows)), train.epochs_of(rows)
     x = rows_of_data.sample(data, ROWS_FITTED_TO, spec.seed) if spec.model.network == "realmlp" else None
-    known = None
+    known, frequency = None, None
     if x is not None:
-        known = Known(columns_of(data.encoding, x), steps * epochs, rows_of_data.reach(data))
+        columns = columns_of(data.encoding, x)
+        known = Known(columns, steps * epochs, rows_of_data.reach(data))
+        frequency = spec.model.frequency_of(spec.task, rows / max(1, len(columns.numbers)))
     network: Any = build_mlp(
         spec.task,
         n_features=data.encoding.width,
@@ -333,7 +335,7 @@ def network_of(spec: Recipe, data: RecipeData, sets: int = 1) -> Any:
         l2=spec.model.l2,
         output=data.target.output,
         network=spec.model.network,
-        frequency=None if spec.model.frequency == "auto" else spec.model.frequency,
+        frequency=frequency,
         ensemble=spec.model.ensemble * sets,
         loss=_loss(spec),
         optimizer=make_optimizer(

@@ -199,3 +199,10 @@ def test_the_name_of_a_run_is_that_of_one_folder(name):
     with pytest.raises(PydanticCustomError, match="no name for a run directory"):
         known_names.folder_name(name)
     assert known_names.folder_name("..hidden") == "..hidden"
+
+
+def test_embeddings_are_finer_for_numbers_than_for_classes_and_coarse_for_few_rows():
+    left_open = model()
+    assert left_open.frequency_of("regression") > left_open.frequency_of("multiclass") > 1
+    assert left_open.frequency_of("binary", 24) == left_open.frequency_of("regression", 3) < 1
+    assert model(network="realmlp", frequency=3).frequency_of("regression", 1) == 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -107,11 +108,19 @@ class Model(Part):
         """How many members train at once; 0 where there is a plain network alone."""
         return self.ensemble if self.ensemble > 1 or self.network == "realmlp" else 0
 
-    def frequency_of(self, task: str) -> float:
-        """The largest deviation for a task: where the recipe leaves it open, finer for numbers than for classes."""
+    def frequency_of(self, task: str, rows_a_number: float = math.inf) -> float:
+        """The largest deviation: where the recipe leaves it open, finer for numbers than for classes.
+
+        Args:
+            task: The recipe's.
+            rows_a_number: Training rows by columns of numbers; for few it is coarse.
+        """
         if self.frequency != "auto":
             return self.frequency
-        return float(catalog.config("options")["frequency"]["regression" if task == "regression" else "classes"])
+        usual = catalog.config("options")["frequency"]
+        if rows_a_number < usual["few_rows"]:
+            return float(usual["of_few_rows"])
+        return float(usual["regression" if task == "regression" else "classes"])
 
     @property
     def units(self) -> list[int]:
