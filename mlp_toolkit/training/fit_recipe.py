@@ -322,7 +322,8 @@ def network_of(spec: Recipe, data: RecipeData, sets: int = 1) -> Any:
     if x is not None:
         columns = columns_of(data.encoding, x)
         known = Known(columns, steps * epochs, rows_of_data.reach(data))
-        frequency = spec.model.frequency_of(spec.task, rows / max(1, len(columns.numbers)))
+        telling = 2 * int(data.class_counts.min()) if spec.task == "binary" else rows  # where one class is rare, few
+        frequency = spec.model.frequency_of(spec.task, telling / max(1, len(columns.numbers)))
     network: Any = build_mlp(
         spec.task,
         n_features=data.encoding.width,

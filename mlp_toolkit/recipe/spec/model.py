@@ -113,7 +113,8 @@ class Model(Part):
 
         Args:
             task: The recipe's.
-            rows_a_number: Training rows by columns of numbers; for few it is coarse.
+            rows_a_number: Training rows, of two classes twice those of the rarer, by columns of numbers; for few it is
+                coarse.
         """
         if self.frequency != "auto":
             return self.frequency
