@@ -11,6 +11,7 @@ from mlp_toolkit.errors import ToolkitError, UserError
 from mlp_toolkit.recipe import resolving
 from mlp_toolkit.runs.directory import begun, chosen_directory
 from mlp_toolkit.training import progress
+from mlp_toolkit.training.engine.sharing.cluster import check_alone
 from mlp_toolkit.tuning.engines.choice import Engine
 from mlp_toolkit.tuning.engines.recipes import by_ray
 from mlp_toolkit.tuning.outcomes import Ended, carried_out
@@ -46,7 +47,9 @@ def run_several(
     places: dict[str, Path] = {}
     for recipe in dict.fromkeys(recipes):
         try:
-            places[recipe] = _place(out, resolving.load_recipe(recipe, overrides).spec.name, resume)
+            spec = resolving.load_recipe(recipe, overrides).spec
+            check_alone(spec.train.device, "a run of several recipes")
+            places[recipe] = _place(out, spec.name, resume)
         except ToolkitError as error:
             ended[recipe] = _told(say, Ended(recipe, None, error.exit_code, str(error)))
     _check_apart(places)

@@ -58,6 +58,14 @@ def test_two_of_one_name_have_no_directory_of_their_own(call: Any, recipes: Path
     assert not Path("found").exists()
 
 
+def test_a_network_of_workers_is_not_one_of_several(call: Any, recipes: Path) -> None:
+    code, out, err = call("run", "a.yaml", "c.yaml", "-o", "train.device=workers")
+    assert code == 2
+    assert [line.split()[1] for line in out.splitlines()[1:]] == ["wrong", "wrong"]
+    assert err.count("workers train one network together") == 2
+    assert not Path("runs").exists()
+
+
 def test_a_fault_of_ours_is_told_apart_from_a_wrong_recipe(
     call: Any, recipes: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -20,7 +20,7 @@ class Engine:
         name: `local`, this process, one after another; `ray`, the workers of a Ray cluster.
         workers: How many, 1 or more; None for as many as the cluster has room for.
         cpus: What each takes of a machine, 1 or more; TensorFlow uses so many threads there.
-        gpus: The same of GPUs, 0 or more; 0.5 for two workers a GPU.
+        gpus: The same of GPUs: 0; a part of one, 0.0001 to 1, as 0.5 for two workers a GPU; or a whole number.
         storage: A folder or URL that all machines reach, for the checkpoints of trials; None takes the run directory.
     """
 
@@ -36,13 +36,15 @@ def _count(value: Any) -> bool:
 
 
 def _share(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value >= 0
+    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+        return False
+    return 1e-4 <= value <= 1 or (value >= 0 and value == int(value))  # what Ray can give
 
 
 ALLOWED: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "workers": ("a whole number, 1 or more", lambda value: value is None or _count(value)),
     "cpus": ("a whole number, 1 or more", _count),
-    "gpus": ("a number, 0 or more", _share),
+    "gpus": ("0, 0.0001 to 1, or a whole number", _share),
     "storage": ("a folder or a URL", lambda value: value is None or (isinstance(value, str) and value != "")),
 }
 

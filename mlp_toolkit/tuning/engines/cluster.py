@@ -20,6 +20,7 @@ from mlp_toolkit.files import writing
 from mlp_toolkit.tuning.engines.choice import Engine
 
 PATIENCE = 10.0  # seconds, for a cluster to answer
+SILENCE = 60.0  # seconds without a worker, until that is said
 COMPARED = ("mlp-toolkit", "tensorflow", "keras", "numpy")  # of others the same model would come out
 
 
@@ -36,17 +37,19 @@ def load_ray() -> Any:
 
 
 @contextlib.contextmanager
-def connected(say: Callable[[str], None]) -> Iterator[Any]:
+def connected(engine: Engine, say: Callable[[str], None]) -> Iterator[Any]:
     """Ray, connected to a cluster while the block runs.
 
     A connection that is there already is used, and stays. Else RAY_ADDRESS names the cluster; without it one of this
     machine is started, whose ports ask for a token, and ended after the block.
 
     Args:
+        engine: What each worker is to take.
         say: Told which cluster it is.
 
     Raises:
-        UserError: RAY_ADDRESS leads to no cluster, or a cluster would be open to everybody.
+        UserError: RAY_ADDRESS leads to no cluster, a cluster would be open to everybody, or this machine has not what
+            a worker is to take.
     """
     ray = load_ray()
     if ray.is_initialized():
@@ -67,7 +70,15 @@ def connected(say: Callable[[str], None]) -> Iterator[Any]:
     with _signals_kept():
         _join(ray, address)
     try:
-        say(f"Ray: {_described(ray, address)}")
+        described = _described(ray, address)
+        if address == "local" and not room_for(ray, engine):  # others may be waiting for machines
+            raise UserError(
+                f"a worker takes {taken(engine)}, and this machine has not so many",
+                place="engine",
+                found=described,
+                remedy="Ask for less by --cpus and --gpus, or name a cluster by RAY_ADDRESS.",
+            )
+        say(f"Ray: {described}")
         yield ray
     finally:
         ray.shutdown()
@@ -149,8 +160,23 @@ def room_for(ray: Any, engine: Engine) -> int:
     for node in ray.nodes():
         if node["Alive"]:
             has = node["Resources"]
-            each = has.get("CPU", 0) // engine.cpus
-            found += int(min(each, has.get("GPU", 0) // engine.gpus) if engine.gpus else each)
+            room = has.get("CPU", 0) / engine.cpus
+            if engine.gpus:
+                room = min(room, has.get("GPU", 0) / engine.gpus)
+            found += int(room + 1e-9)  # ten times 0.1 is one
+    return found
+
+
+def taken(engine: Engine) -> str:
+    """What a worker takes, in words."""
+    return f"{engine.cpus} CPUs and {engine.gpus:g} GPUs of one machine"
+
+
+def options_of(engine: Engine) -> dict[str, Any]:
+    """What Ray is told of a worker; it leaves GPUs in sight of those that take none, and all of them would use one."""
+    found: dict[str, Any] = {"num_cpus": engine.cpus, "num_gpus": engine.gpus}
+    if not engine.gpus:
+        found["runtime_env"] = {"env_vars": {"CUDA_VISIBLE_DEVICES": "-1"}}
     return found
 
 

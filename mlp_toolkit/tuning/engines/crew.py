@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     import optuna
 
 LOOKED_AFTER = 5.0  # seconds, until it is looked anew how many machines there are
-SILENCE = 60.0  # seconds without a worker, until that is said
 MOST_FAILURES = 3  # of workers that start, or of one trial, without anything done in between
 
 
@@ -91,18 +90,16 @@ class Crew:
         if time.monotonic() - self.looked > LOOKED_AFTER:
             self.looked, self.room = time.monotonic(), max(1, cluster.room_for(self.ray, self.engine))
         wanted = min(self.engine.workers or self.room, most)
-        options = {"num_cpus": self.engine.cpus, "num_gpus": self.engine.gpus, "max_concurrency": CALLS_AT_ONCE}
+        options = {**cluster.options_of(self.engine), "max_concurrency": CALLS_AT_ONCE}
         while len(self.starting) + len(self.idle) + len(self.at_work) < wanted:
             worker = self.ray.remote(**options)(Worker).remote(self.job, self.rows)
             self.starting[worker.ready.remote()] = worker
         if self.idle or self.at_work:
             self.quiet_since = time.monotonic()
-        elif time.monotonic() - self.quiet_since > SILENCE:
+        elif time.monotonic() - self.quiet_since > cluster.SILENCE:
             self.quiet_since = time.monotonic()
-            self.say(
-                f"no worker has started for {SILENCE:g} s: each takes {self.engine.cpus} CPUs and "
-                f"{self.engine.gpus:g} GPUs of one machine, and none has them free"
-            )
+            taken = cluster.taken(self.engine)
+            self.say(f"no worker has started for {cluster.SILENCE:g} s: each takes {taken}, and none has them free")
 
     def begin(self, trial: optuna.Trial, resolved: Resolved, known: set[int]) -> None:
         """Gives a trial to an idle worker."""

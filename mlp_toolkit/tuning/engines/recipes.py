@@ -33,11 +33,10 @@ def by_ray(
     if not places:
         return
     with contextlib.ExitStack() as stack:
-        ray = stack.enter_context(cluster.connected(say))
+        ray = stack.enter_context(cluster.connected(engine, say))
         folders = {directory.parent for directory in places.values()}
         seen = {folder: stack.enter_context(cluster.shared(folder)) for folder in folders}
-        options = {"num_cpus": engine.cpus, "num_gpus": engine.gpus, "max_retries": RETRIES}
-        task = ray.remote(**options)(_on_a_machine)
+        task = ray.remote(**cluster.options_of(engine), max_retries=RETRIES)(_on_a_machine)
         waiting, running = [*places], dict[Any, str]()
         while waiting or running:
             while waiting and len(running) < (engine.workers or len(places)):
@@ -46,7 +45,10 @@ def by_ray(
                 given = {"versions": cluster.versions(), "cpus": engine.cpus, "seen": seen[places[recipe].parent]}
                 ref = task.remote(file, dict(overrides), directory=places[recipe].absolute(), **given)
                 running[ref] = recipe
-            for ref in ray.wait([*running], num_returns=1)[0]:
+            done = ray.wait([*running], num_returns=1, timeout=cluster.SILENCE)[0]
+            if not done and not cluster.room_for(ray, engine):
+                say(f"{len(running)} recipes wait: each takes {cluster.taken(engine)}, and none has so many")
+            for ref in done:
                 recipe = running.pop(ref)
                 directory = places[recipe] if places[recipe].is_dir() else None
                 try:

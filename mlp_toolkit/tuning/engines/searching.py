@@ -41,7 +41,7 @@ def by_ray(search: Search, opened: optuna.Study, engine: Engine, say: Callable[[
     asking = Asking(search, opened, say)
     if not asking.wanted():
         return
-    with cluster.connected(say) as ray, _shelf(search, opened, engine) as (shelf, seen):
+    with cluster.connected(engine, say) as ray, _shelf(search, opened, engine) as (shelf, seen):
         job = Job(search.metric, tuple(search.space), shelf, seen, engine.cpus, cluster.versions())
         crew = Crew.of(ray, engine, job, search.data, say)
         try:

@@ -24,6 +24,8 @@ def test_an_engine_is_a_name_or_a_mapping() -> None:
         ({"name": "ray", "cpus": 0}, "cpus is out of range"),
         ({"name": "ray", "workers": True}, "workers is out of range"),
         ({"name": "ray", "gpus": float("nan")}, "gpus is out of range"),
+        ({"name": "ray", "gpus": 1.5}, "gpus is out of range"),
+        ({"name": "ray", "gpus": 0.00001}, "gpus is out of range"),
         ({"name": "ray", "storage": ""}, "storage is out of range"),
         ({"workers": 2}, "Leave workers out, or ask for the engine ray"),
     ],
