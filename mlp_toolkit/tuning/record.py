@@ -64,6 +64,11 @@ def spent(opened: optuna.Study) -> float:
     return float(sum(trial.user_attrs.get("seconds", 0.0) for trial in study.finished(opened)))
 
 
+def searched(opened: optuna.Study) -> float:
+    """The seconds that have passed in the search, by either engine; side by side, trials take more together."""
+    return float(opened.user_attrs.get("seconds", spent(opened)))  # of journals of earlier versions those of trials
+
+
 def best_trial(opened: optuna.Study) -> Any:
     """The best trial that ended of itself; None where all diverged."""
     told = [trial for trial in study.finished(opened) if trial.value is not None and trial.value < 1e300]
@@ -90,7 +95,7 @@ def line(search: Search, opened: optuna.Study, trial: int, elapsed: float, side_
         text += f"; best {_score(best, metric)}, trial {best.number}"
     left = (search.tune.trials - len(done)) * spent(opened) / len(done) / side_by_side
     if search.tune.seconds is not None:
-        left = min(left, max(0.0, search.tune.seconds - spent(opened) / side_by_side))
+        left = min(left, max(0.0, search.tune.seconds - searched(opened)))
     return f"{text}; {elapsed:.0f} s, about {left:.0f} s left"
 
 

@@ -205,9 +205,10 @@ def _free_again(directory: Path, opened: optuna.Study) -> Iterator[None]:
 
 def _one_by_one(search: Search, opened: optuna.Study, say: Callable[[str], None]) -> None:
     """Trials in this process, until there are enough, or the time is over."""
-    begun_at = time.monotonic()
-    while len(study.finished(opened)) < search.tune.trials:
-        if search.tune.seconds is not None and record.spent(opened) >= search.tune.seconds and study.finished(opened):
+    begun_at, earlier = time.monotonic(), record.searched(opened)
+    while len(done := study.finished(opened)) < search.tune.trials:
+        seconds = earlier + time.monotonic() - begun_at
+        if search.tune.seconds is not None and done and seconds >= search.tune.seconds:
             say(f"the {search.tune.seconds:g} seconds are over")
             break
         trial = study.next_trial(opened, search.tune, search.space, search.resolved.spec.seed)
@@ -215,7 +216,9 @@ def _one_by_one(search: Search, opened: optuna.Study, say: Callable[[str], None]
             say("every trial of the grid was made")
             break
         _try(search, opened, trial)
-        say(record.line(search, opened, trial.number, time.monotonic() - begun_at))
+        elapsed = time.monotonic() - begun_at
+        opened.set_user_attr("seconds", earlier + elapsed)
+        say(record.line(search, opened, trial.number, elapsed))
 
 
 def _try(search: Search, opened: optuna.Study, trial: optuna.Trial) -> None:

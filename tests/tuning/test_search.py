@@ -18,7 +18,9 @@ import pytest
 import mlp_toolkit as mt
 from mlp_toolkit.data.targets import Target
 from mlp_toolkit.errors import MissingExtra, UserError
-from mlp_toolkit.tuning import luck, study
+from mlp_toolkit.recipe import catalog
+from mlp_toolkit.recipe.spec import Tune
+from mlp_toolkit.tuning import luck, record, study
 
 SPACE = {
     "train.optimizer.learning_rate": {"min": 1e-4, "max": 1e-1, "log": True},
@@ -64,6 +66,19 @@ def test_the_best_trial_is_trained_again_and_tested(searched: Any, tmp_path: Pat
     assert again.metrics["test"] == searched.metrics["test"]
     assert {"search_history.png", "best.yaml"} <= {file.name for file in searched.directory.iterdir()}
     assert "Search" in searched.report_path.read_text()
+
+
+def test_the_seconds_that_have_passed_are_kept_for_the_other_engine(searched: Any, tmp_path: Path) -> None:
+    tune = Tune.model_validate({**catalog.config("search")["usual"], "space": "auto"})
+    tried = pd.read_csv(searched.directory / "trials.csv")
+    opened = study.open_study(searched.directory, tune, 6)
+    assert opened.user_attrs["seconds"] >= tried["seconds"].sum() > 0
+    assert record.searched(opened) == opened.user_attrs["seconds"]
+    earlier = study.open_study(tmp_path, tune, 6)
+    trial = earlier.ask()
+    trial.set_user_attr("seconds", 30.0)
+    earlier.tell(trial, 1.0)
+    assert record.searched(earlier) == 30, "of a journal that holds the seconds of trials alone"
 
 
 def test_the_recipe_itself_is_tried_first(searched: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from mlp_toolkit.errors import UserError, shorten
 from mlp_toolkit.recipe.resolving import Resolved
 from mlp_toolkit.runs.checkpoint import Checkpoint
 from mlp_toolkit.storage import array_files
+from mlp_toolkit.training.trainer import Progress
 
 FILE = "checkpoint.h5"
 COPIES = ("checkpoint-0.h5", "checkpoint-1.h5")  # at a URL: the older gives way, so that one is always whole
@@ -46,8 +47,10 @@ class Shelf:
     place: str
 
     @contextmanager
-    def checkpoint(self, trial: int, resolved: Resolved, data: RecipeData) -> Iterator[Checkpoint]:
-        """The checkpoint of a trial, for the process that carries it out."""
+    def checkpoint(
+        self, trial: int, resolved: Resolved, data: RecipeData, remark: Callable[[str], None]
+    ) -> Iterator[Checkpoint]:
+        """The checkpoint of a trial, for the process that carries it out; `remark` is told of what is not sent."""
         if not is_url(self.place):
             folder = Path(self.place) / str(trial)
             folder.mkdir(parents=True, exist_ok=True)
@@ -55,8 +58,16 @@ class Shelf:
             return
         with tempfile.TemporaryDirectory(prefix="mlp-toolkit-") as scratch:
             remote = _Remote(self.place, trial)
-            remote.fetch(Path(scratch) / FILE)
-            yield Checkpoint(Path(scratch) / FILE, resolved, data, lambda state: remote.send(Path(scratch) / FILE))
+            path = Path(scratch) / FILE
+            remote.fetch(path)
+
+            def send(state: Progress) -> None:
+                try:
+                    remote.send(path)
+                except UserError as error:  # the trial itself is well; the next checkpoint may come through
+                    remark(str(error))
+
+            yield Checkpoint(path, resolved, data, send)
 
     def forget(self, trial: int) -> None:
         """Deletes the checkpoints of a trial."""
@@ -93,13 +104,18 @@ def _reaching(place: str) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError) as error:
-        raise UserError(f"checkpoints cannot be kept here: {shorten(str(error), 300)}", place=shown(place)) from None
+        raise UserError(f"checkpoints cannot be kept here: {_why(error, place)}", place=shown(place)) from None
 
 
 def shown(place: str) -> str:
     """A URL as it may be shown: without keys."""
     parts = urlsplit(place)
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query=""))
+
+
+def _why(error: Exception, place: str) -> str:
+    """What a file system says of a URL, without keys."""
+    return shorten(str(error).replace(place, shown(place)), 300)
 
 
 class _Remote:
@@ -154,7 +170,7 @@ def file_system(place: str) -> tuple[Any, str]:
         found: tuple[Any, str] = fs.FileSystem.from_uri(place)
         return found
     except (OSError, ValueError) as error:
-        reason = shorten(str(error), 300)
+        reason = _why(error, place)
     try:
         fsspec = importlib.import_module("fsspec")
         files, path = fsspec.url_to_fs(place)

@@ -120,7 +120,7 @@ class Crew:
 
         Raises:
             UserError: A machine is not fit for this search.
-            ToolkitError: Workers end as soon as they start.
+            ToolkitError: Workers end as soon as they start, and there are no others.
         """
         waited, _ = self.ray.wait([*self.starting, *self.at_work, *self.asked], num_returns=1, timeout=1.0)
         found: list[tuple[Post, dict[int, float] | Outcome | Lost]] = []
@@ -144,7 +144,7 @@ class Crew:
             told = self.ray.get(ref)
         except self._losses() as error:
             self.failures += 1
-            if self.failures >= MOST_FAILURES:
+            if self.failures >= MOST_FAILURES and not (self.idle or self.at_work):
                 raise ToolkitError(f"workers end as soon as they start: {shorten(str(error), 1000)}") from None
             return
         if isinstance(told, Refused):
@@ -157,7 +157,9 @@ class Crew:
         try:
             outcome = self.ray.get(ref)
         except self._losses() as error:
-            self.ray.kill(post.worker)  # it may be there still, and only out of reach
+            for worker in (post.worker, *self.idle):  # it may be there still; the idle ones may be gone with it
+                self.ray.kill(worker)
+            self.idle.clear()
             self.looked = 0.0
             return post, Lost(shorten(str(error), 1000))
         self.idle.append(post.worker)

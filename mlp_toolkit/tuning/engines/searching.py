@@ -100,7 +100,7 @@ class Asking:
     earlier: float = 0.0
 
     def __post_init__(self) -> None:
-        self.earlier = float(self.opened.user_attrs.get("seconds", 0.0))
+        self.earlier = record.searched(self.opened)
 
     def wanted(self) -> int:
         """How many trials are to begin yet, or to go on."""
@@ -153,6 +153,8 @@ class Asking:
         if event.found is None:
             assert event.refused is not None
             raise as_error(event.refused)
+        for remark in event.remarks:
+            self.say(f"trial {trial.number}: {remark}")
         record.tell(self.search, self.opened, trial, event.found, event.seconds)
         self.busy.discard(trial.number)
         self.opened.set_user_attr("seconds", self.earlier + self._elapsed())

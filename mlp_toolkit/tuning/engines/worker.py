@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from mlp_toolkit.data.dataset import Dataset
-from mlp_toolkit.errors import ToolkitError
+from mlp_toolkit.errors import ToolkitError, UserError, shorten
+from mlp_toolkit.model.backend import tf
 from mlp_toolkit.recipe.resolving import Resolved
+from mlp_toolkit.runs.checkpoint import Checkpoint
+from mlp_toolkit.storage import array_files
+from mlp_toolkit.training.trainer import Progress
 from mlp_toolkit.tuning import trials
 from mlp_toolkit.tuning.engines import cluster
 from mlp_toolkit.tuning.engines.checkpoints import Shelf
@@ -62,12 +69,14 @@ class Outcome:
         reports: All values by epoch, the lower the better.
         seconds: How long it took this worker.
         refused: What was refused.
+        remarks: What the user is to know of it.
     """
 
     found: Tried | None
     reports: dict[int, float]
     seconds: float
     refused: Refused | None = None
+    remarks: tuple[str, ...] = ()
 
 
 class Worker:
@@ -99,12 +108,12 @@ class Worker:
 
     def carry_out(self, trial: int, resolved: Resolved) -> Outcome:
         """Trains and scores a trial, from its checkpoint on where there is one."""
-        started = time.monotonic()
+        started, remarks = time.monotonic(), list[str]()
         with self.told:
             self.trial, self.pruned, self.reports = trial, False, {}
         try:
             data, source = trials.rows_of(resolved.spec, self.data, self.job.searched)
-            with self.job.shelf.checkpoint(trial, resolved, data) as checkpoint:
+            with self.job.shelf.checkpoint(trial, resolved, data, remarks.append) as checkpoint:
                 found = trials.carry_out(
                     resolved.spec,
                     data,
@@ -112,16 +121,20 @@ class Worker:
                     self._report,
                     lambda: self.pruned,
                     source=source,
-                    earlier=checkpoint.read(),
+                    earlier=_earlier(checkpoint, remarks.append),
                     after_epoch=checkpoint.write,
                 )
         except ToolkitError as error:
             return Outcome(None, self.reports, time.monotonic() - started, Refused(str(error), error.exit_code))
+        except (MemoryError, tf.errors.ResourceExhaustedError) as error:
+            asked = str(error).split("\n")[0] or "no size is known"
+            refused = Refused(f"trial {trial} is out of memory: {shorten(asked, 300)}", ToolkitError.exit_code)
+            return Outcome(None, self.reports, time.monotonic() - started, refused)
         finally:
             with self.told:
                 self.trial = None
                 self.told.notify_all()
-        return Outcome(found, self.reports, time.monotonic() - started)
+        return Outcome(found, self.reports, time.monotonic() - started, remarks=(*dict.fromkeys(remarks),))
 
     def _report(self, value: float, epoch: int) -> None:
         with self.told:
@@ -140,3 +153,26 @@ class Worker:
         """Lets a trial end with its epoch."""
         with self.told:
             self.pruned = self.pruned or self.trial == trial
+
+
+def _earlier(checkpoint: Checkpoint, remark: Callable[[str], None]) -> tuple[Progress, list[Any]] | None:
+    """Where a trial that lost its worker had come to; None where that cannot be read, for it can begin anew.
+
+    Raises:
+        UserError: The checkpoint is another recipe's, or of other rows.
+    """
+    try:
+        return checkpoint.read()
+    except UserError as error:
+        if checkpoint.source is not None and _whole(checkpoint.source):
+            raise
+        remark(f"{error}\n  It has begun anew.")
+        return None
+
+
+def _whole(file: Path) -> bool:
+    try:
+        array_files.read_arrays(file)
+    except UserError:
+        return False
+    return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,11 @@ import pytest
 import mlp_toolkit as mt
 from mlp_toolkit.data import dataset
 from mlp_toolkit.errors import UserError
+from mlp_toolkit.model.backend import tf
 from mlp_toolkit.runs import checkpoint
 from mlp_toolkit.tuning.engines import cluster
 from mlp_toolkit.tuning.engines.checkpoints import COPIES, Shelf, below, check_url, shown
-from mlp_toolkit.tuning.engines.worker import Job, Worker
+from mlp_toolkit.tuning.engines.worker import Job, Refused, Worker
 
 
 class Killed(BaseException):
@@ -87,9 +89,54 @@ def test_of_two_copies_at_a_url_the_one_before_counts_where_the_last_is_half(
     assert [*Worker(job, data).carry_out(0, resolved).reports] == [4, 5, 6, 7, 8]
 
 
+def test_a_trial_whose_checkpoints_are_damaged_begins_anew_but_none_goes_on_with_anothers(
+    given: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoint, "TRAINING_PER_CHECKPOINT", 0)
+    resolved, data = given
+    job = job_of(f"file://{tmp_path}")
+    with pytest.raises(Killed):
+        KilledInEpoch5(job, data).carry_out(0, resolved)
+    another = replace(resolved, values={**resolved.values, "seed": 99})
+    refused = Worker(job, data).carry_out(0, another).refused
+    assert refused is not None
+    assert "has changed" in refused.message
+    for copy in tmp_path.glob("0/*"):
+        copy.write_bytes(copy.read_bytes()[:1000])
+    outcome = Worker(job, data).carry_out(0, resolved)
+    assert [*outcome.reports] == [1, 2, 3, 4, 5, 6, 7, 8]
+    assert "begun anew" in "".join(outcome.remarks)
+
+
+def test_a_checkpoint_that_is_not_sent_ends_no_trial(
+    given: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoint, "TRAINING_PER_CHECKPOINT", 0)
+    resolved, data = given
+    (tmp_path / "0").write_text("in the way of the folder")
+    outcome = Worker(job_of(f"file://{tmp_path}"), data).carry_out(0, resolved)
+    assert outcome.found is not None
+    assert outcome.found.epochs == 8
+    (remark,) = outcome.remarks
+    assert "checkpoints cannot be kept here" in remark
+
+
+@pytest.mark.parametrize("kind", [MemoryError, partial(tf.errors.ResourceExhaustedError, None, None)])
+def test_a_trial_that_is_out_of_memory_says_so(given: Any, tmp_path: Path, kind: Any) -> None:
+    class Full(Worker):
+        def _report(self, value: float, epoch: int) -> None:
+            raise kind("failed to allocate 9 GB\nand where")
+
+    resolved, data = given
+    refused = Full(job_of(str(tmp_path)), data).carry_out(7, resolved).refused
+    assert refused == Refused("trial 7 is out of memory: failed to allocate 9 GB", 1)
+
+
 def test_a_url_that_nobody_knows_is_refused() -> None:
-    with pytest.raises(UserError, match="no place for checkpoints"):
-        check_url("nowhere://bucket/trials")
+    with pytest.raises(UserError, match="no place for checkpoints") as caught:
+        check_url("nowhere://name:secret@bucket/trials?token=secret")
+    assert "secret" not in str(caught.value)
+    assert "nowhere://bucket/trials" in str(caught.value)
 
 
 def test_a_url_that_cannot_be_written_to_is_refused_and_keys_are_not_shown(tmp_path: Path) -> None:
