@@ -1,18 +1,41 @@
-"""Whole recipes on a Ray cluster: one is wrong, and the machine of another is killed."""
+"""Whole recipes on a Ray cluster: one is wrong, the machine of another is killed, or none is large enough."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from ray_machines import Machines, until
 
 import mlp_toolkit as mt
+from mlp_toolkit.tuning.engines import cluster
+from mlp_toolkit.tuning.engines.choice import Engine
+from mlp_toolkit.tuning.engines.recipes import by_ray
+from mlp_toolkit.tuning.outcomes import Ended
 
 RECIPE = (
     "task: regression\ndata: {{dataset: diabetes, target: {target}}}\nmodel: {{hidden: [16]}}\n"
     "train: {{epochs: {epochs}, early_stopping: null}}\nbaselines: none\nreport: brief\n"
 )
+
+
+def test_recipes_that_wait_for_a_larger_machine_say_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray's part is played: nothing comes, then the recipe has ended."""
+    waits, said = iter([[], ["recipe"]]), list[str]()
+    ray = SimpleNamespace(
+        is_initialized=lambda: True,
+        nodes=lambda: [{"Alive": True, "Resources": {"CPU": 4.0}}],
+        remote=lambda **_: lambda function: SimpleNamespace(remote=lambda *_, **__: "recipe"),
+        wait=lambda refs, **_: (next(waits), []),
+        get=lambda ref: Ended("iris", None, score="accuracy 1"),
+        exceptions=SimpleNamespace(RayError=RuntimeError),
+    )
+    monkeypatch.setattr(cluster, "load_ray", lambda: ray)
+    (ended,) = by_ray({"iris": tmp_path / "iris"}, {}, Engine("ray", cpus=8), said.append)
+    assert ended.score == "accuracy 1"
+    assert "8 CPUs and 0 GPUs" in said[0]
+    assert said[1].startswith("iris: accuracy 1")
 
 
 @pytest.mark.slow
