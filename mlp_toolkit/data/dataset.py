@@ -208,8 +208,8 @@ def assemble(recipe: Recipe, labelled: Labelled, notes: list[str], place: str) -
         image, levels, seen = pixels.fit_images(rows[name], name, size=size, color=color, train=parts["train"])
         notes += seen
         fingerprint = image_files.fingerprint(fingerprint, labelled.every[name])
-        compared = rows.assign(**{name: pixels.digests(levels)})
-        rows = rows.assign(**{name: pixels.as_cells(levels)})
+        compared = frames.with_columns(rows, {name: pixels.digests(levels)})
+        rows = frames.with_columns(rows, {name: pixels.as_cells(levels)})
     encoding = encoder.fit_encoding(rows.iloc[parts["train"]], kinds, image)
     _note_twins(compared, parts, notes)
     train = parts["train"]

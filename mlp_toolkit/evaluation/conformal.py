@@ -78,6 +78,8 @@ def _sized(errors: np.ndarray, said: np.ndarray, level: float) -> tuple[float, S
     for number in range(PARTS):
         held, others = part == number, part != number
         usual[held] = sizes_at(_sizes(errors[others], said[others], knots), said[held])
+    if not (usual > 0).all():  # no row of the other parts is off
+        return one, ()
     width, sizes = quantile(errors / usual, level), _sizes(errors, said, knots)
     return (width, sizes) if width * usual.mean() < one else (one, ())
 

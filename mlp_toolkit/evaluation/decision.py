@@ -64,7 +64,7 @@ def choose(true: np.ndarray, chance: np.ndarray, decision: Decision, seed: int) 
         cuts.append(best_cut(true[own], chance[own], decision))
         decided[place // FOLDS, others] = chance[others] >= cuts[-1]
     by_rule = _called_for(true, decision)
-    if _mostly_better(true, (chance >= USUAL)[None], chance >= by_rule, decision, seed):
+    if by_rule != USUAL and _mostly_better(true, (chance >= USUAL)[None], chance >= by_rule, decision, seed):
         by_rule = USUAL
     chosen = _mostly_better(true, decided, chance >= by_rule, decision, seed)
     told = decided if chosen else (chance >= by_rule)[None]

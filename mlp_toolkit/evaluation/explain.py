@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from mlp_toolkit.data.reading.frames import with_columns
 from mlp_toolkit.data.targets import Target
 from mlp_toolkit.evaluation.baselines import LEADING, LOWER_IS_BETTER
 from mlp_toolkit.evaluation.doubt import scores_of_samples
@@ -82,7 +83,8 @@ def importance(model: Model, frame: pd.DataFrame, values: np.ndarray, seed: int 
     for column in model.columns:
         worse = []
         for _ in range(REPEATS):
-            shuffled = frame.assign(**{column: frame[column].to_numpy()[random.permutation(len(frame))]})
+            own = frame[column].to_numpy()[random.permutation(len(frame))]
+            shuffled = with_columns(frame, {column: own})
             worse.append(score(model.outputs(shuffled)) - usual)
         half = T_95 * float(np.std(worse, ddof=1))  # of a single shuffle: how far rows by chance move it
         mean = float(np.mean(worse))
@@ -118,7 +120,7 @@ def dependence(model: Model, frame: pd.DataFrame, column: str, seed: int = 0) ->
     random = np.random.default_rng(seed)
     rows = frame if len(frame) <= MOST_ROWS else frame.iloc[random.choice(len(frame), MOST_ROWS, replace=False)]
     grid = _grid(rows[column])
-    told = np.stack([model.outputs(rows.assign(**{column: _filled(rows[column], value)})) for value in grid])
+    told = np.stack([model.outputs(with_columns(rows, {column: _filled(rows[column], value)})) for value in grid])
     shown = random.choice(len(rows), min(CURVES, len(rows)), replace=False)
     return Dependence(column, grid, told.mean(axis=1), told[:, shown])
 
@@ -211,7 +213,7 @@ def _drawn(
 def _with(row: pd.DataFrame, background: pd.DataFrame, told: Mapping[str, bool]) -> pd.DataFrame:
     """Background rows in which the columns that are told are the row's."""
     own = {name: _filled(background[name], row[name].iloc[0]) for name, there in told.items() if there}
-    return background.assign(**own)
+    return with_columns(background, own)
 
 
 def _outputs_of(model: Model, frames: Sequence[pd.DataFrame], output: int) -> list[np.ndarray]:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlp_toolkit.data.arrays import Output, check_aligned, features_array, targets_array
+from mlp_toolkit.data.arrays import Output, check_aligned, check_same_order, features_array, targets_array
 from mlp_toolkit.errors import UserError
 
 VALUE = Output((1,), "linear", "mean_squared_error")
@@ -161,3 +161,11 @@ def test_pandas_objects_must_have_the_same_index() -> None:
 
 def test_a_list_of_features_and_a_series_of_targets_go_together() -> None:
     check_aligned([[1], [2]], pd.Series([1, 2], index=[5, 6]), "y")
+
+
+def test_rows_in_another_order_are_refused_whatever_names_them() -> None:
+    x = pd.DataFrame({"a": [1, 2]}, index=["x", 1])
+    with pytest.raises(UserError, match="in another order"):
+        check_same_order(x, pd.Series([1, 2], index=[1, "x"]), "fit")
+    check_same_order(x, pd.Series([1, 2], index=[1, "y"]), "fit")
+    check_same_order(x, pd.Series([1, 2], index=["x", 1]), "fit")

@@ -109,6 +109,13 @@ def test_where_errors_do_not_depend_on_the_prediction_the_width_is_one() -> None
     assert conformal.half_widths(np.ones((3, 1)), level).tolist() == [[0.0]] * 3
 
 
+def test_where_a_single_row_is_off_the_width_is_one() -> None:
+    said = np.arange(400.0)[:, None]
+    known = conformal.with_widths(PRICE, np.where(said == 7, 8.0, said), said, LEVEL)
+    assert known.sizes == ()
+    assert conformal.half_widths(said, known).tolist() == [[0.0]] * 400
+
+
 def test_predictions_of_few_different_values_have_sizes_too() -> None:
     random = np.random.default_rng(0)
     said = random.integers(0, 2, (600, 1)).astype(float)  # most quantiles are the same

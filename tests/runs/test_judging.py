@@ -186,7 +186,8 @@ def test_runs_are_compared_on_the_rows_that_all_tested(table: pd.DataFrame, tmp_
 
 
 def test_a_run_says_what_it_looks_at_and_where_it_fails(table: pd.DataFrame, tmp_path: Path) -> None:
-    run = ran(table, tmp_path, "regression", "price", train__epochs=40)
+    table = table.rename(columns={"b": "self"})  # a name that pandas' own functions have for themselves
+    run = ran(table, tmp_path, "regression", "price", train__epochs=40, data__features=["a", "self", "c"])
     told = run.explain()
     assert told.importance["column"][0] == "c"  # the price is 50 times c
     assert told.rows == run.metrics["rows"]["test"]
@@ -198,7 +199,7 @@ def test_a_run_says_what_it_looks_at_and_where_it_fails(table: pd.DataFrame, tmp
     predicted = run.predict(table.iloc[[5]])["price"].iloc[0]
     assert given["contribution"].sum() == pytest.approx(predicted - 1_000, abs=25)  # 50 rows' mean is about 1,000
     assert run.explain(table[:200]).rows == 200
-    brief = ran(table, tmp_path / "brief", "regression", "price", report="brief")
+    brief = ran(table, tmp_path / "brief", "regression", "price", report="brief", data__features=["a", "self", "c"])
     assert "What it looks at" not in brief.report_path.read_text()
     with pytest.raises(UserError, match="one row"):
         run.contributions(table[:2])

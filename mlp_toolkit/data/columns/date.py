@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from mlp_toolkit.data.columns import parsing
 from mlp_toolkit.data.columns.part import Found, Part, Texts
-from mlp_toolkit.errors import shorten
+from mlp_toolkit.errors import UserError, shorten
 from mlp_toolkit.recipe import catalog
 
 if TYPE_CHECKING:
@@ -31,7 +31,10 @@ def recognise_texts(texts: Texts) -> Found | None:
     if not fitting:
         if any(parsing.other_date(value) is None for value in values):
             return None
-        parsing.check_zones(values, texts.name)
+        try:
+            parsing.check_zones(values, texts.name)
+        except UserError:  # whose rows they are may be of no matter: the recipe is still to be written
+            return Found("ignore", "ignored: some of its times name a zone and others do not; write all with it")
         return Found(
             "date(%Y-%m-%d %H:%M:%S)", f"dates such as {shorten(values[0], 40)}, in UTC where they name a zone"
         )

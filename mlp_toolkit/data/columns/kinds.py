@@ -74,6 +74,7 @@ def infer_kinds(frame: pd.DataFrame, given: Mapping[str, str] | None = None) -> 
         if asked is None or asked == "date":
             kind, note = _infer(frame[name], name)
             if asked == "date" and not kind.startswith("date("):
+                parsing.check_zones(parsing.to_text(frame[name]), name)
                 raise UserError(
                     f"column {name!r} is declared a date, but no known format reads all of its values",
                     found=_first_text(frame[name]),

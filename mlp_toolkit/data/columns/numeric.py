@@ -108,9 +108,10 @@ def recognise_numbers(values: np.ndarray, name: str) -> Found:
 
 def _days(values: np.ndarray) -> bool:
     """Whether all numbers are a year, a month and a day, as 20240131."""
+    whole = values.dtype.kind in "iu" or not (values % 1).any()
+    values = values.astype(np.float64)  # int8 has no place for 10,000
     years, months, days = values // 10_000, values // 100 % 100, values % 100
     between = [(years, 1900, 2100), (months, 1, 12), (days, 1, 31)]
-    whole = values.dtype.kind in "iu" or not (values % 1).any()
     return bool(whole and all(((least <= part) & (part <= most)).all() for part, least, most in between))
 
 

@@ -165,7 +165,7 @@ def rooted(
 
     if folder is None:
         return frame
-    columns = {}
+    complete = frame.copy(deep=False)
     for name in frame.columns:
         kind = kinds.get(name)
         if name in without or kind not in (None, "image") or pd.api.types.is_numeric_dtype(frame[name].dtype):
@@ -173,12 +173,12 @@ def rooted(
         values = frame[name].to_numpy(object)
         texts = [value for value in values if isinstance(value, str)]
         if kind == "image" or (texts and are_paths(texts, folder)):
-            columns[name] = pd.Series(
+            complete[name] = pd.Series(
                 [str(folder / value.strip()) if isinstance(value, str) else value for value in values],
                 index=frame.index,
                 dtype=object,
             )
-    return frame.assign(**columns) if columns else frame
+    return complete
 
 
 def fingerprint(first: str, paths: Iterable[Any]) -> str:

@@ -10,7 +10,9 @@ import numpy as np
 
 from mlp_toolkit.data.columns import parsing
 from mlp_toolkit.data.columns.kinds import Kinds
+from mlp_toolkit.data.images import pixels
 from mlp_toolkit.data.splitting.times import times
+from mlp_toolkit.errors import UserError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,7 +65,7 @@ def groups_in(frame: pd.DataFrame, kinds: Kinds, besides: Collection[str] = ()) 
     left_out = {*besides, *kinds.of("date"), *kinds.of("image")}
     for name in [str(name) for name in frame.columns if name not in left_out]:
         by_name = bool(IDENTIFIER_NAME.search(spaced(name)))
-        if name in numeric and not by_name:
+        if (name in numeric and not by_name) or pixels.among(frame[name]):  # images that a recipe ignores
             continue
         codes = _codes(kinds.numbers(frame, name)) if name in numeric else parsing.distinct_texts(frame[name])[0]
         counts = np.bincount(codes[codes >= 0]) if (codes >= 0).any() else np.zeros(1, int)
@@ -101,9 +103,10 @@ def times_in(frame: pd.DataFrame, kinds: Kinds, besides: Collection[str] = ()) -
         a_date = kinds.by_column[name].startswith("date(")
         if name in besides or NO_TIME_OF_ROWS.search(spaced(name)) or not (a_date or by_name):
             continue
-        if not parsing.present(frame[name]).all():  # rows that have no time cannot be split by it
+        try:
+            moments = times(frame[name], name, kinds.by_column[name]) if a_date else kinds.numbers(frame, name)
+        except UserError:  # rows that have no time cannot be split by it; nobody has asked for that
             continue
-        moments = times(frame[name], name, kinds.by_column[name]) if a_date else kinds.numbers(frame, name)
         if not np.isfinite(moments).all() or len(np.unique(moments)) < LEAST_TIMES:
             continue
         steps = np.diff(moments)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mlp_toolkit.data.images import pixels
@@ -44,6 +44,14 @@ def together(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
         if all(isinstance(frame[name].dtype, pd.CategoricalDtype) for frame in frames):
             joined[name] = joined[name].astype("category")
     return normalise(joined)
+
+
+def with_columns(frame: pd.DataFrame, columns: Mapping[str, Any]) -> pd.DataFrame:
+    """The table with other columns in place of its own; `DataFrame.assign` would take none that is called `self`."""
+    other = frame.copy(deep=False)
+    for name, values in columns.items():
+        other[name] = values
+    return other
 
 
 def columns_of(frame: pd.DataFrame, wanted: Collection[str] | None = None) -> dict[str, Any]:

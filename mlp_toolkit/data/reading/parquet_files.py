@@ -76,7 +76,7 @@ def with_categories(frame: pd.DataFrame, schema: Any) -> pd.DataFrame:
 
     for about in _of_pandas(schema, "columns"):
         name = about.get("field_name") if isinstance(about, dict) and about.get("pandas_type") == "categorical" else ""
-        kind = schema.field(name).type if name in frame else None
+        kind = schema.field(name).type if isinstance(name, str) and name in frame else None
         if kind is not None and not pa.types.is_dictionary(kind):
             # Gaps have made floats of whole numbers.
             own = frame[name].astype("Int64") if pa.types.is_integer(kind) else frame[name]

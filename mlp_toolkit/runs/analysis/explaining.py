@@ -136,7 +136,7 @@ def _with_numbers(frame: pd.DataFrame, encoding: Encoding) -> pd.DataFrame:
     """The same with numbers in numeric columns that a file writes as texts, so that they have quarters and a scale."""
     names = [name for part in encoding.parts if isinstance(part, Numeric) for name in part.names]
     numbers = [own for part in encoding.parts if isinstance(part, Numeric) for own in part.raw_numbers(frame)]
-    return frame.assign(**dict(zip(names, numbers, strict=True)))
+    return frames.with_columns(frame, dict(zip(names, numbers, strict=True)))
 
 
 def test_rows(directory: Path) -> tuple[pd.DataFrame, np.ndarray]:

@@ -65,6 +65,11 @@ def test_a_column_is_taken_for(values, kind):
     assert kind_of(values)[0] == kind
 
 
+@pytest.mark.parametrize("dtype", np.typecodes["AllInteger"])
+def test_whole_numbers_of_every_size_are_numbers(dtype):
+    assert kind_of(np.arange(60).astype(dtype) % 7)[0] == "numeric"
+
+
 def test_what_is_ignored_or_guessed_is_said():
     assert "no values" in kind_of([None, None])[1]
     assert "same value '7'" in kind_of(["7", "7"])[1]

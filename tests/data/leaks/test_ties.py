@@ -49,6 +49,12 @@ def test_a_tie_says_how_it_repeats() -> None:
     assert groups_in(frame, infer_kinds(frame), ["user_id"]) == []
 
 
+def test_images_that_are_ignored_are_no_ties() -> None:
+    frame = pd.DataFrame({"user_id": WHO, "picture": [np.zeros((2, 2), np.uint8)] * ROWS})
+    kinds = infer_kinds(frame, {"picture": "ignore"})
+    assert [tie.column for tie in groups_in(frame, kinds)] == ["user_id"]
+
+
 DAYS = pd.date_range("2022-01-01", periods=ROWS).strftime("%Y-%m-%d").to_numpy()
 
 
@@ -64,6 +70,8 @@ DAYS = pd.date_range("2022-01-01", periods=ROWS).strftime("%Y-%m-%d").to_numpy()
         ("timestamp", RANDOM.permutation(ROWS), False),
         ("weight", np.arange(ROWS), False),
         ("date", np.where(np.arange(ROWS) == 5, None, DAYS), False),
+        ("date", np.where(np.arange(ROWS) == 5, "?", DAYS), False),
+        ("timestamp", np.where(np.arange(ROWS) == 5, "unknown", np.arange(ROWS).astype(str)), False),
     ],
 )
 def test_times_are_dates_in_order_or_by_name(name: str, values: Any, expected: bool) -> None:

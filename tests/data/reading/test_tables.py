@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import json
 import re
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pyarrow import parquet
 
 from mlp_toolkit import files
 from mlp_toolkit.data.reading import frames, tables
@@ -164,6 +167,14 @@ def test_parquet_keeps_numbers_and_turns_the_rest_into_text(tmp_path):
     texts = ["word", "colour", "grade", "day"]
     assert [read[name][0] for name in texts] == ["a", "red", "3", "2024-02-29 00:00:00"]
     assert read[texts].loc[1].isna().all()
+
+
+@pytest.mark.parametrize("name", [["a"], {"a": 1}, 7])
+def test_what_others_write_about_columns_as_pandas_does_no_harm(tmp_path, name):
+    about = {"columns": [{"field_name": name, "pandas_type": "categorical"}]}
+    table = pa.table({"a": [1, 2]}).replace_schema_metadata({"pandas": json.dumps(about)})
+    parquet.write_table(table, tmp_path / "a.parquet")
+    assert tables.read_table(tmp_path / "a.parquet").frame["a"].tolist() == [1, 2]
 
 
 def test_categories_of_numbers_may_have_gaps():
