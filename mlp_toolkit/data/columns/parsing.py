@@ -158,13 +158,14 @@ def parse_numbers(texts: Sequence[str]) -> list[float | None]:
     return [to_number(text) for text in texts]
 
 
-def to_numbers(column: Column, name: str, gaps: Sequence[str] = ()) -> np.ndarray:
+def to_numbers(column: Column, name: str, gaps: Sequence[str] = (), seen: dict[str, str] | None = None) -> np.ndarray:
     """A column as float64, NaN where missing.
 
     Args:
         column: Numbers, or texts that stand for numbers.
         name: What it is called, for messages.
         gaps: Words that stand for missing values in this column, beside those that do everywhere.
+        seen: Of a column that comes piece by piece: how numbers were written in those before, as `writings.clash` says.
 
     Raises:
         UserError: A value is not a number; the row is named by its label in the column's index.
@@ -183,7 +184,7 @@ def to_numbers(column: Column, name: str, gaps: Sequence[str] = ()) -> np.ndarra
     numbers = parse_numbers([str(words.get(text, text)) for text in texts])
     if None in numbers:
         raise _refused(column, f"{name!r} is numeric", name, codes == numbers.index(None))
-    if told := writings.clash(texts):
+    if told := writings.clash(texts, seen):
         raise UserError(f"column {name!r} holds {told}")
     return np.take(
         np.array([*numbers, np.nan], np.float64), codes

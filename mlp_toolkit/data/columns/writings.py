@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from itertools import islice
 
 LONGEST = 40  # characters of a number or a date
 PERHAPS_A_NUMBER = re.compile(r"[-+\u2212\u2013]?[$€£¥]?\s?[-+]?\d[\d\s.,:'’]*(?:[€$£¥%]|EUR|USD|CHF|[AaPp][Mm])?")
@@ -25,6 +26,8 @@ CLASHES = (
 )
 # Where none of these stands in any text, all are written as programs write numbers.
 OTHERWISE = re.compile(r"[,%:$€£¥]|EUR|USD|CHF|\d\.\d+\.")
+
+ONES = str.maketrans("23456789", "11111111")
 
 
 def number_of(text: str) -> float | None:
@@ -61,16 +64,27 @@ def _hours(clock: re.Match[str]) -> float | None:
     return hour + int(clock[2]) / 60 + int(clock[3] or 0) / 3600
 
 
-def clash(texts: Iterable[str]) -> str | None:
+def clash(texts: Iterable[str], seen: dict[str, str] | None = None) -> str | None:
     """What is wrong with the texts of a column that are numbers each, but not by one rule; None where they are.
 
     `1.234` beside `1.234,5` is not 1.234; `0.05` beside `5 %`, or `$5` beside `€5`, is in another unit.
+
+    Args:
+        texts: The texts.
+        seen: Of a column that comes piece by piece: an example of each way to write in the pieces before. Those of
+            this piece are added.
     """
     texts = list(texts)
     if not OTHERWISE.search("\n".join(texts)):
-        return None
-    first: dict[str, str] = {}  # an example of each way to write
+        if seen is None:
+            return None
+        groups = (text for text in texts if re.fullmatch(PERHAPS_GROUPS, text))
+        texts = [*islice(filter(number_of, texts), 1), *islice(groups, 1)]  # an example of all ways that there are
+    first = {} if seen is None else seen
+    shapes: dict[str, str] = {}  # few, however many texts; those of times of day depend on their digits
     for text in texts:
+        shapes.setdefault(text if ":" in text else text.translate(ONES), text)
+    for text in shapes.values():
         for way in _ways(text):
             first.setdefault(way, text)
     currencies = [way for way in first if CURRENCY.fullmatch(way)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +48,7 @@ def as_parquet(file: Path, target: Path, recipe: Recipe) -> Path:
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
     begin, kinds, numeric, writer = 0, Kinds({}), dict[str, tuple[str, ...]](), None
+    seen: dict[str, dict[str, str]] = defaultdict(dict)  # how the numbers of each column are written so far
     with atomic(target) as temporary:
         try:
             for frame in _blocks(file, recipe.data.header):
@@ -55,7 +57,7 @@ def as_parquet(file: Path, target: Path, recipe: Recipe) -> Path:
                     kinds = roles.column_kinds(recipe, frame)
                     numeric = _numbers(recipe, kinds)
                 begin += len(frame)
-                block = pa.table({name: _stored(frame[name], name, numeric.get(name)) for name in frame})
+                block = pa.table({name: _stored(frame[name], name, numeric.get(name), seen[name]) for name in frame})
                 if writer is None:
                     about = {FINGERPRINT: fingerprint.encode(), WRITINGS: json.dumps(_writings(kinds)).encode()}
                     schema = block.schema.with_metadata(about)
@@ -159,9 +161,9 @@ def _numbers(recipe: Recipe, kinds: Kinds) -> dict[str, tuple[str, ...]]:
     return numeric | {name: () for name in others if name}
 
 
-def _stored(column: pd.Series[Any], name: str, gaps: tuple[str, ...] | None) -> Any:
+def _stored(column: pd.Series[Any], name: str, gaps: tuple[str, ...] | None, seen: dict[str, str]) -> Any:
     import pyarrow as pa
 
     if gaps is not None:
-        return pa.array(parsing.to_numbers(column, name, gaps).astype(np.float64))
+        return pa.array(parsing.to_numbers(column, name, gaps, seen).astype(np.float64))
     return pa.array(column.to_numpy(object), pa.string(), from_pandas=True)

@@ -20,7 +20,7 @@ from pyarrow import parquet
 
 import mlp_toolkit as mt
 from mlp_toolkit.data import dataset
-from mlp_toolkit.data.streaming import scan
+from mlp_toolkit.data.streaming import csv_to_parquet, scan
 from mlp_toolkit.data.streaming import stream as streaming
 from mlp_toolkit.data.streaming.row_cache import Spool
 from mlp_toolkit.errors import UserError
@@ -232,6 +232,17 @@ def test_numbers_in_other_writings_are_the_same_streamed(tmp_path):
     assert there.kinds.by_column == here.kinds.by_column == {"comma": "numeric", "word": "numeric(refused)"}
     told = [note for note in there.notes if note.startswith(("comma: ", "word: "))]
     assert ["read as" in told[0], "'refused' taken for missing" in told[1], len(told)] == [True, True, 2]
+
+
+@pytest.mark.parametrize(("before", "after"), [("1.234", "1.234,5"), ("0.05", "5 %"), ("$5", "€5"), ("1,5", "1.234")])
+def test_numbers_are_written_by_one_rule_in_all_blocks_of_a_file(tmp_path, monkeypatch, before, after):
+    monkeypatch.setattr(csv_to_parquet, "BLOCK_BYTES", 1_000)
+    cells = [f'"{before}"', "0"] * 300 + ["0"] * 600 + [f'"{after}"', "0"] * 300
+    rows = [f"{cell},{number % 2}" for number, cell in enumerate(cells)]
+    (tmp_path / "rows.csv").write_text("\n".join(["x,y", *rows, ""]), "utf-8")
+    recipe = {"task": "binary", "data": {"path": str(tmp_path / "rows.csv"), "target": "y"}}
+    with pytest.raises(UserError, match=r"'x' holds numbers such as .* not written by one rule"):
+        csv_to_parquet.as_parquet(tmp_path / "rows.csv", tmp_path / "rows.parquet", resolving.load_recipe(recipe).spec)
 
 
 @pytest.mark.parametrize("line", ['5,0,"oops', '5,0,"oops' + "x" * 200_000])
