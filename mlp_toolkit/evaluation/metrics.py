@@ -6,6 +6,7 @@ import numpy as np
 
 from mlp_toolkit.data.targets import Target
 from mlp_toolkit.errors import UserError, listing
+from mlp_toolkit.evaluation.report.curves import sweep
 from mlp_toolkit.recipe import catalog
 
 
@@ -116,9 +117,8 @@ def scores_of_each(values: np.ndarray, outputs: np.ndarray, target: Target) -> d
     if target.task == "binary":
         return {"by_class": each}
     for place, name in enumerate(names):
-        if len(np.unique(true[:, place])) == 2:
-            each[name]["auc"] = float(metrics.roc_auc_score(true[:, place], outputs[:, place]))
-            each[name]["pr_auc"] = float(metrics.average_precision_score(true[:, place], outputs[:, place]))
+        if steps := sweep(true[:, place], outputs[:, place]):  # one sorting for both
+            each[name] |= {"auc": steps.auc, "pr_auc": steps.average_precision}
     return {"by_label" if target.task == "multilabel" else "by_class": each}
 
 

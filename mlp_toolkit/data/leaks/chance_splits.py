@@ -22,6 +22,7 @@ LEAST_ROWS = 30  # of the test that are known by their group
 SHARED = 0.3  # share of the test rows that are
 EXPLAINED = 0.1  # share of the target's variance that the others tell
 SURE = 3.0  # times the error of that gain: chance reaches it in 1 of 700 tables
+MOST_CLASSES = 20  # that are looked at: each takes a number for every row
 SPANS = 20  # of time, with equal rows each
 
 
@@ -58,10 +59,11 @@ def cautions(
     if not by_chance or recipe.data.test_path or len(parts["test"]) < LEAST_ROWS:
         return []
     besides, said = recipe.data.no_features, []
+    tied, timed = groups_in(frame, kinds, besides), times_in(frame, kinds, besides)
+    if not tied and not timed:
+        return []
     targets = _numbers(values, recipe.task)
-    groups = [
-        (found, tie) for tie in groups_in(frame, kinds, besides) if _counts(found := known(tie.codes, targets, parts))
-    ]
+    groups = [(found, tie) for tie in tied if _counts(found := known(tie.codes, targets, parts))]
     if groups:
         found, (name, reason, _) = max(groups, key=lambda group: group[0].explained)
         said.append(
@@ -70,7 +72,7 @@ def cautions(
             f"there. Will new rows have values of their own? Then the scores are too good: data.split.group: {name}"
         )
     drifts = []
-    for tie in times_in(frame, kinds, besides):
+    for tie in timed:
         edges = np.quantile(tie.codes[parts["train"]], np.linspace(0, 1, SPANS + 1)[1:-1])
         found = known(np.searchsorted(edges, tie.codes), targets, parts, together=False)
         drifts += [(found, tie)] if _counts(found) else []
@@ -90,10 +92,11 @@ def _counts(found: Known) -> bool:
 
 
 def _numbers(values: np.ndarray, task: str) -> np.ndarray:
-    """Targets of which a mean says something: of several classes 0 and 1 for each."""
+    """Targets of which a mean says something: of several classes 0 and 1 for each, of many for the commonest."""
     if task != "multiclass":
         return np.asarray(values, np.float64)
-    return np.asarray(values[:, :1] == np.unique(values[:, 0]), np.float64)
+    classes, rows = np.unique(values[:, 0], return_counts=True)
+    return np.asarray(values[:, :1] == classes[np.argsort(-rows, kind="stable")[:MOST_CLASSES]], np.float64)
 
 
 def known(codes: np.ndarray, targets: np.ndarray, parts: Mapping[str, np.ndarray], *, together: bool = True) -> Known:

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from mlp_toolkit.data import dataset
+from mlp_toolkit.data.leaks import chance_splits
 from mlp_toolkit.data.leaks.chance_splits import known
 from mlp_toolkit.recipe import resolving
 
@@ -46,6 +47,16 @@ def test_classes_of_patients_count_too(tmp_path: Path) -> None:
         classes = frame.assign(y=np.array(list("abc"))[np.digitize(frame["y"], [0, 1.5][: labels - 1])])
         (note,) = said(classes, tmp_path, "binary" if labels == 2 else "multiclass")
         assert "data.split.group: patient_id" in note
+
+
+def test_of_many_classes_the_commonest_tell_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = table(1, 2.5, 0)
+    frame["y"] = np.where(np.arange(ROWS) % 30 == 0, "odd", np.where(frame["y"] > 0, "high", "low"))
+    monkeypatch.setattr(chance_splits, "MOST_CLASSES", 2)
+    (note,) = said(frame, tmp_path, "multiclass")
+    assert "data.split.group: patient_id" in note
+    monkeypatch.setattr(chance_splits, "_numbers", None)  # without patients and days targets are not even looked at
+    assert said(frame[["x", "y"]], tmp_path, "multiclass") == []
 
 
 def test_a_target_that_drifts_is_told_of(tmp_path: Path) -> None:
