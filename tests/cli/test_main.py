@@ -196,7 +196,7 @@ def test_recipes_lists_what_ships(call):
     [
         (["trian", "x.yaml"], "Did you mean `mlp-toolkit run`?"),
         (["predct"], "Did you mean `mlp-toolkit predict`?"),
-        (["qqqq"], "allowed: run, validate, show"),
+        (["qqqq"], "allowed: run, launch, validate, show"),
         (["run", "rows.csv"], "`mlp-toolkit init rows.csv --target COLUMN` writes a recipe"),
         (["show", "rows.parquet"], "this is data, not a recipe"),
         (["run", "other.yaml"], "Did you mean other.yml?"),
