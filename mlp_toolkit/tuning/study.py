@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import itertools
 import math
+import warnings
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -29,7 +30,9 @@ def load_optuna() -> Any:
         MissingExtra: It is not installed.
     """
     try:
-        optuna = importlib.import_module("optuna")
+        with warnings.catch_warnings():  # in a notebook without ipywidgets; its bars are not drawn
+            warnings.filterwarnings("ignore", "IProgress not found")
+            optuna = importlib.import_module("optuna")
     except ImportError:
         raise MissingExtra("tune", "a search for hyperparameters") from None
     optuna.logging.set_verbosity(optuna.logging.WARNING)
