@@ -1,12 +1,13 @@
-"""Predictions → the named scores of a task, by scikit-learn."""
+"""Predictions → the named scores of a task, by scikit-learn; what every threshold decides."""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 
 from mlp_toolkit.data.targets import Target
 from mlp_toolkit.errors import UserError, listing
-from mlp_toolkit.evaluation.report.curves import sweep
 from mlp_toolkit.recipe import catalog
 
 
@@ -120,6 +121,68 @@ def scores_of_each(values: np.ndarray, outputs: np.ndarray, target: Target) -> d
         if steps := sweep(true[:, place], outputs[:, place]):  # one sorting for both
             each[name] |= {"auc": steps.auc, "pr_auc": steps.average_precision}
     return {"by_label" if target.task == "multilabel" else "by_class": each}
+
+
+class Sweep(NamedTuple):
+    """What is decided as the threshold falls from above all probabilities to the least of them.
+
+    Attributes:
+        thresholds: (steps,) the first infinite; a row has the label where its probability is at least that.
+        counts: (4, steps) right and wrong positives, missed ones, and right negatives, as `decision.goodness` takes
+            them.
+    """
+
+    thresholds: np.ndarray
+    counts: np.ndarray
+
+    @property
+    def fall_out(self) -> np.ndarray:
+        """The share of the rows without the label that get it (false positive rate)."""
+        _, false, _, right = self.counts
+        return np.asarray(false / (false + right))
+
+    @property
+    def recall(self) -> np.ndarray:
+        """The share of the rows with the label that get it (true positive rate)."""
+        hit, _, missed, _ = self.counts
+        return np.asarray(hit / (hit + missed))
+
+    @property
+    def precision(self) -> np.ndarray:
+        """The share of the rows that get the label which have it; 1 where none gets it."""
+        hit, false, *_ = self.counts
+        return np.where(hit + false > 0, hit / np.maximum(hit + false, 1), 1.0)
+
+    @property
+    def auc(self) -> float:
+        """The area below recall over fall-out."""
+        x, y = self.fall_out, self.recall
+        return float((np.diff(x) * (y[1:] + y[:-1])).sum() / 2)
+
+    @property
+    def average_precision(self) -> float:
+        """The mean precision over the steps of recall, without interpolation."""
+        return float((np.diff(self.recall) * self.precision[1:]).sum())
+
+
+def sweep(true: np.ndarray, chance: np.ndarray) -> Sweep | None:
+    """What every threshold decides; None where all rows have the label, or none.
+
+    Args:
+        true: (rows,) of 0 and 1.
+        chance: (rows,) probabilities.
+    """
+    order = np.argsort(-chance, kind="stable")
+    falling, having = chance[order], true[order].astype(float)
+    every = having.sum()
+    if not 0 < every < len(true):
+        return None
+    ends = np.append(np.flatnonzero(np.diff(falling)), len(falling) - 1)
+    hit = np.concatenate([[0.0], np.cumsum(having)[ends]])
+    told = np.concatenate([[0.0], ends + 1.0])
+    false = told - hit
+    counts = np.stack([hit, false, every - hit, len(true) - every - false])
+    return Sweep(np.concatenate([[np.inf], falling[ends]]), counts)
 
 
 def _regression(y: np.ndarray, p: np.ndarray, target: Target) -> dict[str, float]:

@@ -306,6 +306,12 @@ def _in_units(held_out: np.ndarray | None, correction: Fit | Steps | None, targe
     return target.decode(held_out) if held_out is not None else None
 
 
+def frequency_of(spec: Recipe, data: RecipeData, numbers: int) -> float:
+    """How fine embeddings of so many columns of numbers begin; where one of two classes is rare, few rows tell."""
+    telling = 2 * int(data.class_counts.min()) if spec.task == "binary" else data.counts["train"]
+    return spec.model.frequency_of(spec.task, telling / max(1, numbers))
+
+
 def network_of(spec: Recipe, data: RecipeData, sets: int = 1) -> Any:
     """The untrained network of a recipe, compiled: encoded rows in, predictions in the network's own units out.
 
@@ -322,8 +328,7 @@ def network_of(spec: Recipe, data: RecipeData, sets: int = 1) -> Any:
     if x is not None:
         columns = columns_of(data.encoding, x)
         known = Known(columns, steps * epochs, rows_of_data.reach(data))
-        telling = 2 * int(data.class_counts.min()) if spec.task == "binary" else rows  # where one class is rare, few
-        frequency = spec.model.frequency_of(spec.task, telling / max(1, len(columns.numbers)))
+        frequency = frequency_of(spec, data, len(columns.numbers))
     network: Any = build_mlp(
         spec.task,
         n_features=data.encoding.width,

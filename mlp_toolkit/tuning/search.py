@@ -27,6 +27,7 @@ from mlp_toolkit.runs.run import carry_out as run_best
 from mlp_toolkit.runs.run import with_rows
 from mlp_toolkit.training import progress
 from mlp_toolkit.training.engine.sharing.cluster import check_alone
+from mlp_toolkit.training.fit_recipe import frequency_of
 from mlp_toolkit.tuning import pictures, record, study, trials
 from mlp_toolkit.tuning.engines import cluster
 from mlp_toolkit.tuning.engines.choice import Engine, engine_of
@@ -164,8 +165,8 @@ def _carried_out(search: Search, engine: Engine, verbose: Any) -> None:
 
 def _own(search: Search, key: str) -> Any:
     """The value that a recipe has for a dotted key, a name for what has no more than one; None without any."""
-    spec = search.resolved.spec
-    worked_out = {"model.hidden": spec.model.units, "model.frequency": spec.model.frequency_of(spec.task)}
+    spec, numbers = search.resolved.spec, len(search.data.kinds.of("numeric"))
+    worked_out = {"model.hidden": spec.model.units, "model.frequency": frequency_of(spec, search.data, numbers)}
     for name, value in spec.train.by_rows(search.data.counts["train"]).items():
         worked_out[f"train.{name}"] = value
     if key in worked_out:

@@ -7,71 +7,10 @@ from typing import NamedTuple
 import numpy as np
 
 from mlp_toolkit.evaluation.doubt import wilson
+from mlp_toolkit.evaluation.metrics import Sweep
 
 GROUPS, LEAST_IN_A_GROUP = 10, 10
 GRID = np.linspace(0, 1, 101)
-
-
-class Sweep(NamedTuple):
-    """What is decided as the threshold falls from above all probabilities to the least of them.
-
-    Attributes:
-        thresholds: (steps,) the first infinite; a row has the label where its probability is at least that.
-        counts: (4, steps) right and wrong positives, missed ones, and right negatives, as `decision.goodness` takes
-            them.
-    """
-
-    thresholds: np.ndarray
-    counts: np.ndarray
-
-    @property
-    def fall_out(self) -> np.ndarray:
-        """The share of the rows without the label that get it (false positive rate)."""
-        _, false, _, right = self.counts
-        return np.asarray(false / (false + right))
-
-    @property
-    def recall(self) -> np.ndarray:
-        """The share of the rows with the label that get it (true positive rate)."""
-        hit, _, missed, _ = self.counts
-        return np.asarray(hit / (hit + missed))
-
-    @property
-    def precision(self) -> np.ndarray:
-        """The share of the rows that get the label which have it; 1 where none gets it."""
-        hit, false, *_ = self.counts
-        return np.where(hit + false > 0, hit / np.maximum(hit + false, 1), 1.0)
-
-    @property
-    def auc(self) -> float:
-        """The area below recall over fall-out."""
-        x, y = self.fall_out, self.recall
-        return float((np.diff(x) * (y[1:] + y[:-1])).sum() / 2)
-
-    @property
-    def average_precision(self) -> float:
-        """The mean precision over the steps of recall, without interpolation."""
-        return float((np.diff(self.recall) * self.precision[1:]).sum())
-
-
-def sweep(true: np.ndarray, chance: np.ndarray) -> Sweep | None:
-    """What every threshold decides; None where all rows have the label, or none.
-
-    Args:
-        true: (rows,) of 0 and 1.
-        chance: (rows,) probabilities.
-    """
-    order = np.argsort(-chance, kind="stable")
-    falling, having = chance[order], true[order].astype(float)
-    every = having.sum()
-    if not 0 < every < len(true):
-        return None
-    ends = np.append(np.flatnonzero(np.diff(falling)), len(falling) - 1)
-    hit = np.concatenate([[0.0], np.cumsum(having)[ends]])
-    told = np.concatenate([[0.0], ends + 1.0])
-    false = told - hit
-    counts = np.stack([hit, false, every - hit, len(true) - every - false])
-    return Sweep(np.concatenate([[np.inf], falling[ends]]), counts)
 
 
 def by_threshold(steps: Sweep, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

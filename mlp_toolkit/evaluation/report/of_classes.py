@@ -13,7 +13,8 @@ from mlp_toolkit.errors import listing, number, shorten
 from mlp_toolkit.evaluation.calibration import Fit
 from mlp_toolkit.evaluation.decision import USUAL, goodness
 from mlp_toolkit.evaluation.drawing import BLUE, CLASSES, GREY, ORANGE, legend_name
-from mlp_toolkit.evaluation.report.curves import GRID, Reliability, Sweep, by_threshold, reliability, sweep
+from mlp_toolkit.evaluation.metrics import Sweep, sweep
+from mlp_toolkit.evaluation.report.curves import GRID, Reliability, by_threshold, reliability
 from mlp_toolkit.evaluation.report.pictures import USUAL_SIZE, beside, drawn
 from mlp_toolkit.evaluation.report.tested import Tested
 
@@ -79,6 +80,11 @@ def _named(name: str, score: float) -> str:
     return f"{legend_name(name, 18)}: {number(score)}"
 
 
+def _plot_mean(axes: Axes, lines: Sequence[tuple[np.ndarray, np.ndarray]], score: float) -> None:
+    """The mean of curves that are too many to be told apart."""
+    axes.plot(GRID, _mean(GRID, lines), color=BLUE, lw=2, label=_named(f"mean of {len(lines)}", score))
+
+
 def _roc(known: Mapping[str, Sweep], colored: Sequence[Curve], thin: Sequence[Sweep]) -> str:
     mean = float(np.mean([steps.auc for steps in known.values()]))
 
@@ -87,11 +93,14 @@ def _roc(known: Mapping[str, Sweep], colored: Sequence[Curve], thin: Sequence[Sw
         for steps in thin:
             axes.plot(*_thinned(steps.fall_out, steps.recall, 60), color=GREY, lw=0.5, alpha=0.5)
         for own in colored:
-            axes.plot(*_thinned(own.steps.fall_out, own.steps.recall), color=own.color, lw=1.4,
-                      label=_named(own.name, own.steps.auc))  # fmt: skip
+            axes.plot(
+                *_thinned(own.steps.fall_out, own.steps.recall),
+                color=own.color,
+                lw=1.4,
+                label=_named(own.name, own.steps.auc),
+            )
         if thin:
-            axes.plot(GRID, _mean(GRID, [(own.fall_out, own.recall) for own in known.values()]), color=BLUE, lw=2,
-                      label=_named(f"mean of {len(known)}", mean))  # fmt: skip
+            _plot_mean(axes, [(own.fall_out, own.recall) for own in known.values()], mean)
         axes.set(xlabel="share of the others that get it (false positives)", ylabel="share that is found (recall)")
         axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.02))
         _legend(axes)
@@ -111,14 +120,18 @@ def _precision_recall(known: Mapping[str, Sweep], colored: Sequence[Curve], thin
                 *_thinned(steps.recall, steps.precision, 60), color=GREY, lw=0.5, alpha=0.5, drawstyle="steps-pre"
             )
         for own in colored:
-            axes.plot(*_thinned(own.steps.recall, own.steps.precision), color=own.color, lw=1.4, drawstyle="steps-pre",
-                      label=_named(own.name, own.steps.average_precision))  # fmt: skip
+            axes.plot(
+                *_thinned(own.steps.recall, own.steps.precision),
+                color=own.color,
+                lw=1.4,
+                drawstyle="steps-pre",
+                label=_named(own.name, own.steps.average_precision),
+            )
             if len(known) == 1:
                 share = float(own.steps.precision[-1])
                 axes.axhline(share, color=GREY, lw=1, ls=":", label=_named("by chance", share))
         if thin:
-            axes.plot(GRID, _mean(GRID, [(own.recall, own.precision) for own in known.values()]), color=BLUE, lw=2,
-                      label=_named(f"mean of {len(known)}", mean))  # fmt: skip
+            _plot_mean(axes, [(own.recall, own.precision) for own in known.values()], mean)
         axes.set(xlabel="share that is found (recall)", ylabel="share that is right (precision)")
         axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.02))
         _legend(axes)
@@ -163,10 +176,21 @@ def _thresholds(tested: Tested, record: Mapping[str, Any], colored: Sequence[Cur
     def draw(axes: Axes) -> None:
         if len(colored) == 1 and not thin:
             (own,) = colored
-            axes.plot(*_thinned(*by_threshold(own.steps, own.steps.precision)), color=GREY, lw=1.2, ls="--",
-                      drawstyle="steps-pre", label="precision")  # fmt: skip
-            axes.plot(*_thinned(*by_threshold(own.steps, own.steps.recall)), color=GREY, lw=1.2,
-                      drawstyle="steps-pre", label="recall")  # fmt: skip
+            axes.plot(
+                *_thinned(*by_threshold(own.steps, own.steps.precision)),
+                color=GREY,
+                lw=1.2,
+                ls="--",
+                drawstyle="steps-pre",
+                label="precision",
+            )
+            axes.plot(
+                *_thinned(*by_threshold(own.steps, own.steps.recall)),
+                color=GREY,
+                lw=1.2,
+                drawstyle="steps-pre",
+                label="recall",
+            )
             axes.set_ylim(-0.02, 1.02)
             scale = axes.twinx() if cost else axes
             if cost:
@@ -220,8 +244,18 @@ def _reliability(tested: Tested, record: Mapping[str, Any]) -> tuple[str, str]:
             axes.plot(before.chance, before.share, "o-", ms=3, lw=1, color=ORANGE, label="as the network said")
         around = np.maximum(np.stack([after.share - after.low, after.high - after.share]), 0)
         label = "put right" if before is not None else None
-        axes.errorbar(after.chance, after.share, yerr=around, fmt="o-", ms=4, lw=1.2, color=BLUE, ecolor=GREY,
-                      elinewidth=1, label=label)  # fmt: skip
+        axes.errorbar(
+            after.chance,
+            after.share,
+            yerr=around,
+            fmt="o-",
+            ms=4,
+            lw=1.2,
+            color=BLUE,
+            ecolor=GREY,
+            elinewidth=1,
+            label=label,
+        )
         what = "probability of the likeliest class" if softmax else "predicted probability"
         axes.set(xlabel=what, ylabel="share that was right" if softmax else "share that came true")
         axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))

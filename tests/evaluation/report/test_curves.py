@@ -11,6 +11,7 @@ from sklearn.calibration import calibration_curve
 
 from mlp_toolkit.evaluation import decision
 from mlp_toolkit.evaluation.calibration import Fit
+from mlp_toolkit.evaluation.metrics import sweep
 from mlp_toolkit.evaluation.report import curves
 from mlp_toolkit.recipe.spec import Decision
 
@@ -27,7 +28,7 @@ def rows(request) -> tuple[np.ndarray, np.ndarray]:
 
 def test_the_curves_are_scikit_learns(rows):
     true, chance = rows
-    steps = curves.sweep(true, chance)
+    steps = sweep(true, chance)
     fall_out, recall, thresholds = metrics.roc_curve(true, chance, drop_intermediate=False)
     np.testing.assert_allclose(steps.fall_out, fall_out)
     np.testing.assert_allclose(steps.recall, recall)
@@ -40,8 +41,8 @@ def test_the_curves_are_scikit_learns(rows):
 
 
 def test_no_curve_where_a_label_is_always_or_never_there():
-    assert curves.sweep(np.zeros(9), np.linspace(0, 1, 9)) is None
-    assert curves.sweep(np.ones(9), np.linspace(0, 1, 9)) is None
+    assert sweep(np.zeros(9), np.linspace(0, 1, 9)) is None
+    assert sweep(np.ones(9), np.linspace(0, 1, 9)) is None
 
 
 @pytest.mark.parametrize(
@@ -49,7 +50,7 @@ def test_no_curve_where_a_label_is_always_or_never_there():
 )
 def test_a_line_by_threshold_is_the_score_of_what_that_decides(rows, name, score):
     true, chance = rows
-    steps = curves.sweep(true, chance)
+    steps = sweep(true, chance)
     wanted = Decision(threshold=0.5, metric=name, cost=None)
     x, y = curves.by_threshold(steps, decision.goodness(steps.counts, wanted))
     assert (x[0], x[-1]) == (0, 1)

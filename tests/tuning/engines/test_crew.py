@@ -41,7 +41,7 @@ def crew() -> Any:
 
 def test_a_lost_trial_is_not_given_to_idle_workers_that_may_be_gone_with_its_own(crew: Any) -> None:
     crew.idle = ["idle 1", "idle 2"]
-    post = Post("lost", SimpleNamespace(number=0), set())  # type: ignore[arg-type]
+    post = Post("lost", SimpleNamespace(number=0), set())  # type: ignore[arg-type]  # all that is asked of a trial is its number
     crew.at_work = {"gone": post}
     assert crew.events() == [(post, Lost("the machine is gone"))]
     assert crew.idle == []

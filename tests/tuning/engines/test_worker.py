@@ -76,27 +76,30 @@ def test_a_trial_goes_on_from_its_checkpoint(
     assert not (tmp_path / "shared" / "3").exists()
 
 
-def test_of_two_copies_at_a_url_the_one_before_counts_where_the_last_is_half(
-    given: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def killed_at_a_url(given: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A trial with checkpoints at a URL, whose worker was killed in epoch 5; its recipe, rows and job."""
     monkeypatch.setattr(checkpoint, "TRAINING_PER_CHECKPOINT", 0)
     resolved, data = given
     job = job_of(f"file://{tmp_path}")
     with pytest.raises(Killed):
         KilledInEpoch5(job, data).carry_out(0, resolved)
+    return resolved, data, job
+
+
+def test_of_two_copies_at_a_url_the_one_before_counts_where_the_last_is_half(
+    killed_at_a_url: Any, tmp_path: Path
+) -> None:
+    resolved, data, job = killed_at_a_url
     newest = max(tmp_path.glob("0/*"), key=lambda file: file.stat().st_mtime_ns)
     newest.write_bytes(newest.read_bytes()[:1000])  # as a machine leaves it that dies while it sends
     assert [*Worker(job, data).carry_out(0, resolved).reports] == [4, 5, 6, 7, 8]
 
 
 def test_a_trial_whose_checkpoints_are_damaged_begins_anew_but_none_goes_on_with_anothers(
-    given: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    killed_at_a_url: Any, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(checkpoint, "TRAINING_PER_CHECKPOINT", 0)
-    resolved, data = given
-    job = job_of(f"file://{tmp_path}")
-    with pytest.raises(Killed):
-        KilledInEpoch5(job, data).carry_out(0, resolved)
+    resolved, data, job = killed_at_a_url
     another = replace(resolved, values={**resolved.values, "seed": 99})
     refused = Worker(job, data).carry_out(0, another).refused
     assert refused is not None
