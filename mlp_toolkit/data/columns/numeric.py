@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 # So few different words in so small a share of the rows, among more than so many different numbers, stand for missing
 # values: with a column for each number nothing would be learnt.
 MOST_WORDS, MOST_WORD_ROWS, MOST_NUMBERS_OF_CODES = 5, 0.1, 10
+LOOKED_AT = 1_000  # rows, for a remark
 LEADING_ZERO = re.compile(r"[+-]?0[0-9]+")  # 02134 is no number, or another one than 2134
 
 
@@ -83,6 +84,22 @@ def _other_writings(values: list[str]) -> str | None:
     odd = next((value for value in values if value not in gaps and not parsing.is_plain(value)), None)
     said = [f"numbers such as {odd!r}, read as {parsing.to_number(odd):.12g}"] if odd is not None else []
     return "; ".join([*said, *([f"{listing(map(repr, gaps))} stand for missing values"] if gaps else [])]) or None
+
+
+def perhaps_thousands(frame: pd.DataFrame) -> list[str]:
+    """What to say of numbers such as `1.234`, read as fractions, in a table that writes other fractions with commas.
+
+    Args:
+        frame: Numeric columns; the first rows of those that are text are looked at.
+    """
+    texts = {name: [*map(str, frame[name].dropna().head(LOOKED_AT))] for name in frame if frame[name].dtype.kind == "O"}
+    commas = [text for own in texts.values() for text in own if writings.has_decimal_comma(text)]
+    return [
+        f"{name}: numbers such as {groups[0]!r} are read as fractions, although the table writes {commas[0]!r}, too: "
+        "write thousands without a point"
+        for name, own in texts.items()
+        if commas and (groups := writings.perhaps_thousands(own))
+    ]
 
 
 def beyond_floats(column: pd.Series[Any]) -> bool:

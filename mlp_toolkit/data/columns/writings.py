@@ -99,6 +99,18 @@ def clash(texts: Iterable[str], seen: dict[str, str] | None = None) -> str | Non
     )
 
 
+def has_decimal_comma(text: str) -> bool:
+    """Whether a number is written as 1,5 or 1.234,5."""
+    return re.fullmatch(rf"{DECIMAL_COMMA}|{POINT_GROUPS}", _bare(text)) is not None
+
+
+def perhaps_thousands(texts: list[str]) -> list[str]:
+    """Those such as `1.234`, where all texts of the column could be whole numbers with points between thousands."""
+    bare = [_bare(text) for text in texts]
+    groups = [text for text in bare if re.fullmatch(PERHAPS_GROUPS, text)]
+    return groups if all(re.fullmatch(rf"{PERHAPS_GROUPS}|[+-]?\d{{1,3}}", text) for text in bare) else []
+
+
 def _ways(text: str) -> list[str]:
     """How a number is written; nothing for other texts, and for 0, which is the same in all ways."""
     if not number_of(text):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 import mlp_toolkit
@@ -30,3 +31,23 @@ def test_no_dict_has_a_kind_that_recipes_do_not_know():
 
 def test_kinds_are_encoded_in_the_order_of_their_layers():
     assert [kind for kind in encoding.KINDS if kind in kinds.BEGIN] == [*kinds.BEGIN]
+
+
+@pytest.mark.parametrize(
+    ("beside", "texts", "told"),
+    [
+        ("15,2", ["1.234", "999", "12.500"], True),
+        ("1.234,5", ["1.234", "2.345", "3.456"], True),
+        ("15.2", ["1.234", "999", "12.500"], False),
+        ("15,2", ["0.234", "1.234", "2.345"], False),
+        ("15,2", ["1.23", "1.234", "2.345"], False),
+        ("15,2", ["1234", "999", "12"], False),
+    ],
+)
+def test_points_that_may_stand_between_thousands_are_told_where_the_table_has_decimal_commas(beside, texts, told):
+    frame = pd.DataFrame({"price": texts, "amount": [beside, beside.replace("2", "3"), None]})
+    found = kinds.infer_kinds(frame)
+    assert found.by_column == {"price": "numeric", "amount": "numeric"}
+    about_price = [note for note in found.notes if note.startswith("price: ")]
+    assert len(about_price) == told
+    assert not told or (f"'{texts[0]}' are read as fractions" in about_price[0] and repr(beside) in about_price[0])
