@@ -50,9 +50,9 @@ class Kinds:
     by_column: dict[str, str]
     notes: list[str] = field(default_factory=list)
 
-    def numbers(self, frame: pd.DataFrame, name: str) -> np.ndarray:
-        """A numeric column as float64, NaN where missing."""
-        return parsing.to_numbers(frame[name], name, numeric.gaps_of(self.by_column[name]))
+    def numbers(self, frame: pd.DataFrame, name: str, seen: dict[str, str] | None = None) -> np.ndarray:
+        """A numeric column as float64, NaN where missing; `seen` as `parsing.to_numbers` takes it."""
+        return parsing.to_numbers(frame[name], name, numeric.gaps_of(self.by_column[name]), seen)
 
     def of(self, kind: str) -> list[str]:
         """The columns of a kind, in the table's order."""

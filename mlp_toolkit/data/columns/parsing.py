@@ -185,7 +185,7 @@ def to_numbers(column: Column, name: str, gaps: Sequence[str] = (), seen: dict[s
     if None in numbers:
         raise _refused(column, f"{name!r} is numeric", name, codes == numbers.index(None))
     if told := writings.clash(texts, seen):
-        raise UserError(f"column {name!r} holds {told}")
+        raise UserError(f"column {name!r}: {told}")
     return np.take(
         np.array([*numbers, np.nan], np.float64), codes
     )  # the code of a missing value, -1, is the last place

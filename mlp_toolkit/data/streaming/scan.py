@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -59,6 +59,8 @@ class Scan:
         default_factory=lambda: {"train": [], "validation": []}
     )
     kept: dict[str, float] = field(default_factory=lambda: {"train": 1.0, "validation": 1.0})
+    # How the numbers of each column of text are written so far.
+    writings: dict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
     heavy: bool = False  # whether some training row has a weight above 0
 
     def __post_init__(self) -> None:
@@ -75,7 +77,7 @@ class Scan:
         train = part_of == PARTS.index("train")
         self.counts.update(dict(zip(PARTS, np.bincount(part_of, minlength=len(PARTS)).tolist(), strict=True)))
         for name in self.kinds.of("numeric"):
-            parsing.check_size(self.kinds.numbers(frame, name), name, frame.index)
+            parsing.check_size(self.kinds.numbers(frame, name, self.writings[name]), name, frame.index)
         self.fitter.add(frame[train])
         if self.recipe.task in ("regression", "multilabel"):
             read = quantities if self.recipe.task == "regression" else label_values

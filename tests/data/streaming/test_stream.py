@@ -241,8 +241,21 @@ def test_numbers_are_written_by_one_rule_in_all_blocks_of_a_file(tmp_path, monke
     rows = [f"{cell},{number % 2}" for number, cell in enumerate(cells)]
     (tmp_path / "rows.csv").write_text("\n".join(["x,y", *rows, ""]), "utf-8")
     recipe = {"task": "binary", "data": {"path": str(tmp_path / "rows.csv"), "target": "y"}}
-    with pytest.raises(UserError, match=r"'x' holds numbers such as .* not written by one rule"):
+    with pytest.raises(UserError, match=r"'x': numbers such as .* are not written by one rule"):
         csv_to_parquet.as_parquet(tmp_path / "rows.csv", tmp_path / "rows.parquet", resolving.load_recipe(recipe).spec)
+
+
+@pytest.mark.parametrize(("before", "after"), [("1.234", "1.234,5"), ("0.05", "5 %")])
+def test_numbers_are_written_by_one_rule_in_all_row_groups(tmp_path, monkeypatch, before, after):
+    # Of twenty groups eight are looked at first, but not the second; nor is its odd row among those drawn as a sample.
+    monkeypatch.setattr(scan, "SAMPLE_ROWS", 100)
+    cells = [before] * 100 + [after] + [str(number % 7) for number in range(1_899)]
+    frame = pd.DataFrame({"x": cells, "z": np.arange(2_000) % 13, "y": np.arange(2_000) % 2})
+    frame.to_parquet(tmp_path / "rows.parquet", row_group_size=100)
+    data = {"path": str(tmp_path / "rows.parquet"), "target": "y", "stream": True, "features": {"x": "numeric"}}
+    wanted = resolving.load_recipe({"task": "binary", "data": data}).spec
+    with pytest.raises(UserError, match=r"'x': numbers such as .* are not written by one rule"):
+        streaming.open_stream(wanted, "recipe", tmp_path / "scratch")
 
 
 @pytest.mark.parametrize("line", ['5,0,"oops', '5,0,"oops' + "x" * 200_000])
