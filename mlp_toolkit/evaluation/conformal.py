@@ -138,9 +138,13 @@ def columns(outputs: np.ndarray, target: Target) -> dict[str, np.ndarray]:
         for name, own, width in zip(target.names, outputs.astype(np.float64).T, half.T, strict=True):
             found |= {f"{name}_lower": own - width, f"{name}_upper": own + width}
         return found
-    names = target.names if target.task == "multilabel" else tuple(map(str, target.classes))
+    names = [name.replace("|", r"\|") for name in _set_names(target)]
     sets = ["|".join(name for name, there in zip(names, row, strict=True) if there) for row in inside(outputs, target)]
     return {"set": np.array(sets, object)}
+
+
+def _set_names(target: Target) -> tuple[str, ...]:
+    return target.names if target.task == "multilabel" else tuple(map(str, target.classes))
 
 
 def coverage(values: np.ndarray, outputs: np.ndarray, target: Target) -> dict[str, Any]:

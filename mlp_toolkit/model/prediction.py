@@ -178,7 +178,7 @@ def predictions_table(values: np.ndarray, target: Target, index: pd.Index[Any] |
 
     Regression: one column per target. Binary: `label`, `probability` (of the positive class). Multiclass: `label`,
     `probability_<class>`. Multilabel: `<label>` (0 or 1), `probability_<label>`. With intervals `<target>_lower` and
-    `<target>_upper`, or `set`, the labels joined by `|`.
+    `<target>_upper`, or `set`, the labels joined by `|` (one within a label is `\\|`).
     """
     import pandas as pd
 

@@ -48,6 +48,8 @@ def test_sets_name_the_likeliest_class_and_labels_that_may_be_there() -> None:
     assert conformal.columns(p, sure)["set"].tolist() == ["a", "b"]
     unsure = replace(sure, widths=(0.25,))
     assert conformal.columns(p, unsure)["set"].tolist() == ["a|b", "b"]
+    barred = replace(unsure, classes=("a|b", "b", "c"))
+    assert conformal.columns(p, barred)["set"].tolist() == [r"a\|b|b", "b"]
     labels = Target("multilabel", ("p", "q"), level=LEVEL, widths=(0.3, 0.1))
     assert conformal.columns(np.array([[0.4, 0.05], [0.2, 0.2]]), labels)["set"].tolist() == ["p", "q"]
 
