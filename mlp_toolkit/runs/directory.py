@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import platform
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -37,6 +38,7 @@ REPEATS = (
     "and differences of the last digit grow while training: scores will be alike, not equal."
 )
 JOURNAL = "trials.journal"  # of a search
+OF_SEARCHES = ("trials.csv", JOURNAL, "best.yaml")
 # All that a run may write, but for pictures and the logs of trackers.
 FILES = (
     "recipe.yaml",
@@ -51,9 +53,7 @@ FILES = (
     "report.html",
     "explanation.json",
     "mistakes.json",
-    "trials.csv",
-    JOURNAL,
-    "best.yaml",
+    *OF_SEARCHES,
 )
 PACKAGES = ("mlp-toolkit", "tensorflow", "keras", "numpy", "pandas", "pyarrow", "scikit-learn", "h5py", "pillow")
 
@@ -87,6 +87,14 @@ def chosen_directory(out: str | Path | None, name: str, resume: bool) -> Path:
 def begun(directory: Path) -> bool:
     """Whether a run has begun in a directory."""
     return (directory / "recipe.yaml").exists()
+
+
+def forget_run(directory: Path) -> None:
+    """Takes away what a run has written that is not to be gone on with; what a search keeps stays, and the rows."""
+    for name in FILES:
+        if name not in OF_SEARCHES:
+            (directory / name).unlink(missing_ok=True)
+    shutil.rmtree(directory / "tensorboard", ignore_errors=True)
 
 
 @contextlib.contextmanager

@@ -38,7 +38,7 @@ def tell(search: Search, opened: optuna.Study, trial: optuna.Trial, found: Tried
         if len(found.outputs):
             _keep_outputs(search.directory, trial.number, found.outputs)
         opened.tell(trial.number, min(found.value, 1e300))  # a journal holds no infinity
-    _write(search, opened)
+    write(search, opened)
 
 
 def _keep_outputs(directory: Path, trial: int, outputs: np.ndarray) -> None:
@@ -125,7 +125,7 @@ def told_of_search(search: Search, opened: optuna.Study, best: Any) -> dict[str,
     }
 
 
-def _write(search: Search, opened: optuna.Study) -> None:
+def write(search: Search, opened: optuna.Study) -> None:
     """`trials.csv`, and `best.yaml`, the best recipe so far: what there is if the search goes no further."""
     import pandas as pd
 

@@ -21,7 +21,7 @@ from mlp_toolkit.recipe.resolving import Resolved
 from mlp_toolkit.recipe.searching import check_space, space_of
 from mlp_toolkit.recipe.spec import Tune
 from mlp_toolkit.runs import given_rows
-from mlp_toolkit.runs.directory import JOURNAL, begun, chosen_directory, locked, told_what_is_left
+from mlp_toolkit.runs.directory import JOURNAL, begun, chosen_directory, forget_run, locked, told_what_is_left
 from mlp_toolkit.runs.finished import Run, summary
 from mlp_toolkit.runs.run import carry_out as run_best
 from mlp_toolkit.runs.run import with_rows
@@ -93,6 +93,7 @@ def tune(
         overrides |= {f"data.{key}": resolved.values["data"][key] for key in ("path", "dataset", "target")}
     if (directory / "metrics.json").is_file():
         say(f"{directory}: this search is complete already")
+        record.forget_outputs(directory)  # a kill may have come before
         return Run(directory)
     with locked(directory), told_what_is_left(directory, directory / "model.h5"), given_rows.kept(rows, directory):
         _carried_out(_begun(resolved, place, directory, overrides, recipe), chosen, verbose)
@@ -154,12 +155,15 @@ def _carried_out(search: Search, engine: Engine, verbose: Any) -> None:
     best = record.best_trial(opened)
     if best is None:
         raise UserError("every trial diverged", place=search.place, remedy="Lower the learning rates of tune.space.")
+    record.write(search, opened)  # a kill may have come between the journal's last line and this
     added = {"search": record.told_of_search(search, opened, best)}
     pictures.draw(directory, opened, search.space, search.metric)
     resolved = search.with_values(study.overrides_of(best.params, search.space))
     say(f"trial {best.number} is the best: it is trained, and tested")
-    resume = begun(directory)
-    run_best(resolved, search.place, directory, resume=resume, verbose=verbose, added=added)
+    if opened.user_attrs.get("run_of") != best.number:  # what is there is of a trial that was the best before others
+        forget_run(directory)
+        opened.set_user_attr("run_of", best.number)
+    run_best(resolved, search.place, directory, resume=begun(directory), verbose=verbose, added=added)
     record.forget_outputs(directory)
 
 
@@ -198,7 +202,7 @@ def _free_again(directory: Path, opened: optuna.Study) -> Iterator[None]:
     try:
         yield
     except UserError:
-        if all(trial.state.name == "WAITING" for trial in opened.get_trials(deepcopy=False)):
+        if not any(trial.state.is_finished() or trial.last_step for trial in opened.get_trials(deepcopy=False)):
             for left in directory.glob(f"{JOURNAL}*"):
                 left.unlink(missing_ok=True)
         raise
@@ -210,6 +214,7 @@ def _one_by_one(search: Search, opened: optuna.Study, say: Callable[[str], None]
     while len(done := study.finished(opened)) < search.tune.trials:
         seconds = earlier + time.monotonic() - begun_at
         if search.tune.seconds is not None and done and seconds >= search.tune.seconds:
+            opened.set_user_attr("seconds", seconds)  # so that they are over for one that goes on with it, too
             say(f"the {search.tune.seconds:g} seconds are over")
             break
         trial = study.next_trial(opened, search.tune, search.space, search.resolved.spec.seed)
@@ -227,11 +232,14 @@ def _try(search: Search, opened: optuna.Study, trial: optuna.Trial) -> None:
     started = time.monotonic()
     recipe = search.with_values(study.overrides_of(trial.params, search.space)).spec
     reported = {*opened.get_trials(deepcopy=False)[trial.number].intermediate_values}
+    copy = study.from_the_start(opened, trial.number)
 
     def report(value: float, epoch: int) -> None:
-        if epoch not in reported:  # of a trial that goes on after a kill the first epochs are known
+        copy.report(value, epoch)
+        if epoch not in reported:  # of a trial that is trained again after a kill the first epochs are known
             trial.report(value, epoch)
 
     data, source = trials.rows_of(recipe, search.data, search.space)
-    found = trials.carry_out(recipe, data, search.metric, report, trial.should_prune, source=source)
+    found = trials.carry_out(recipe, data, search.metric, report, copy.should_prune, source=source)
+    study.keep_rungs(trial, copy)
     record.tell(search, opened, trial, found, time.monotonic() - started)

@@ -6,7 +6,7 @@ import importlib
 import itertools
 import math
 import warnings
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -59,7 +59,19 @@ def _pruner(optuna: Any, tune: Tune, epochs: int) -> Any:
         return optuna.pruners.NopPruner()
     if tune.pruner == "median":
         return optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=max(1, epochs // 10))
-    return optuna.pruners.HyperbandPruner(min_resource=max(1, epochs // 9), max_resource=epochs, reduction_factor=3)
+    pruner = optuna.pruners.HyperbandPruner(min_resource=max(1, epochs // 9), max_resource=epochs, reduction_factor=3)
+    # Until it is asked once it knows no brackets, and shows a sampler the trials of all of them: so after a kill, too.
+    optuna.create_study(pruner=pruner).ask().should_prune()
+    return pruner
+
+
+def _in_memory(study: optuna.Study, trials: Iterable[optuna.trial.FrozenTrial], sampler: Any = None) -> optuna.Study:
+    """A study beside another, with copies of trials; what happens in it the journal does not hear of."""
+    copy: optuna.Study = load_optuna().create_study(
+        study_name=NAME, direction="minimize", pruner=study.pruner, sampler=sampler
+    )
+    copy.add_trials(trials)
+    return copy
 
 
 def distributions(space: Mapping[str, Range | Values]) -> dict[str, Any]:
@@ -69,12 +81,17 @@ def distributions(space: Mapping[str, Range | Values]) -> dict[str, Any]:
     for key, choices in space.items():
         if isinstance(choices, Values):
             found[key] = of.CategoricalDistribution(tuple(range(len(choices.values))))
-        elif all(isinstance(end, int) for end in (choices.min, choices.max, choices.step or 1)):
+        elif _whole(choices):
             found[key] = of.IntDistribution(choices.min, choices.max, log=choices.log, step=int(choices.step or 1))
         else:
             step = None if choices.step is None else float(choices.step)
             found[key] = of.FloatDistribution(float(choices.min), float(choices.max), log=choices.log, step=step)
     return found
+
+
+def _whole(choices: Range) -> bool:
+    """Whether a range is one of whole numbers."""
+    return all(isinstance(end, int) for end in (choices.min, choices.max, choices.step or 1))
 
 
 def overrides_of(params: Mapping[str, Any], space: Mapping[str, Range | Values]) -> dict[str, Any]:
@@ -109,11 +126,20 @@ def try_first(study: optuna.Study, space: Mapping[str, Range | Values], own: Map
             if value not in choices.values:
                 return
             found[key] = choices.values.index(value)
-        elif not isinstance(value, int | float) or not choices.min <= value <= choices.max:
+        elif not _holds(choices, value):
             return
         else:
             found[key] = value
-    study.enqueue_trial(found)
+    _begin(study, found, distributions(space))
+
+
+def _holds(choices: Range, value: Any) -> bool:
+    """Whether a range holds a value, on one of its steps where it has such."""
+    if not isinstance(value, int | float) or not choices.min <= value <= choices.max:
+        return False
+    step = choices.step or (1 if _whole(choices) else None)
+    steps = (value - choices.min) / step if step else 0.0
+    return abs(steps - round(steps)) < 1e-8
 
 
 def next_trial(
@@ -145,14 +171,40 @@ def next_trial(
             return cast("optuna.Trial", package.trial.Trial(study, left._trial_id))  # the same one goes on
         study.tell(left.number, state=package.trial.TrialState.FAIL)
     before = len(finished(study)) + len(carried_out)
-    study.sampler = _sampler(package, tune, [seed, before], several=bool(carried_out))
     if tune.sampler == "grid":
         grid = _grid(space)
-        if before >= len(grid):
-            return None
-        if not study.get_trials(deepcopy=False, states=(package.trial.TrialState.WAITING,)):
-            study.enqueue_trial(grid[before])
-    return study.ask(wanted)
+        return _begin(study, grid[before], wanted) if before < len(grid) else None
+    # The random sampler looks at no others.
+    seen = study.get_trials(deepcopy=False) if tune.sampler == "tpe" else []
+    sampler = _sampler(package, tune, [seed, before], several=bool(carried_out))
+    return _begin(study, _in_memory(study, seen, sampler).ask(wanted).params, wanted)
+
+
+def _begin(study: optuna.Study, values: Mapping[str, Any], wanted: Mapping[str, Any]) -> optuna.Trial:
+    """A new trial; it and its values are one line of the journal, so that a kill leaves none that is half chosen."""
+    package = load_optuna()
+    state = package.trial.TrialState.RUNNING
+    study.add_trial(package.trial.create_trial(state=state, params=dict(values), distributions=dict(wanted)))
+    return cast("optuna.Trial", package.trial.Trial(study, study.get_trials(deepcopy=False)[-1]._trial_id))
+
+
+def from_the_start(study: optuna.Study, number: int) -> optuna.Trial:
+    """A copy of a trial in memory, beside copies of the others, of which nothing has been reported.
+
+    What a process has reported of a trial before it was killed would otherwise be known to the pruner when the trial
+    is trained again, and it would end with another epoch than it would have without the kill.
+    """
+    trials = study.get_trials()
+    trials[number].intermediate_values, trials[number].system_attrs = {}, {}
+    copy = _in_memory(study, trials)
+    own = copy.get_trials(deepcopy=False)[number]
+    return cast("optuna.Trial", load_optuna().trial.Trial(copy, own._trial_id))
+
+
+def keep_rungs(trial: optuna.Trial, copy: optuna.Trial) -> None:
+    """Keeps what the pruner has noted of a trial's copy; it compares others with that."""
+    for name, value in copy.storage.get_trial(copy._trial_id).system_attrs.items():
+        trial.storage.set_trial_system_attr(trial._trial_id, name, value)
 
 
 def _sampler(optuna: Any, tune: Tune, seed: list[int], *, several: bool) -> Any:
@@ -175,7 +227,7 @@ def _grid(space: Mapping[str, Range | Values]) -> list[dict[str, Any]]:
         assert choices.step is not None
         steps = math.floor((choices.max - choices.min) / choices.step + 1e-9)
         low, step = choices.min, choices.step
-        every.append([low + place * step for place in range(steps + 1)])
+        every.append([min(low + place * step, choices.max) for place in range(steps + 1)])  # 3 times 0.1 is above 0.3
     return [dict(zip(space, values, strict=True)) for values in itertools.product(*every)]
 
 
