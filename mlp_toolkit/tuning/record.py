@@ -20,6 +20,7 @@ from mlp_toolkit.tuning.trials import Tried
 if TYPE_CHECKING:
     import optuna
 
+STATES = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed"}
 OUTPUTS = ".trials"  # what each trial says of the rows it has not learnt, until the search is done
 
 
@@ -38,6 +39,13 @@ def tell(search: Search, opened: optuna.Study, trial: optuna.Trial, found: Tried
         if len(found.outputs):
             _keep_outputs(search.directory, trial.number, found.outputs)
         opened.tell(trial.number, min(found.value, 1e300))  # a journal holds no infinity
+    write(search, opened)
+
+
+def fail(search: Search, opened: optuna.Study, trial: optuna.Trial, reason: str) -> None:
+    """Keeps why a trial cannot be carried out; it counts as finished from then on, and is not tried again."""
+    trial.set_user_attr(study.REASON, reason)
+    opened.tell(trial.number, state=study.load_optuna().trial.TrialState.FAIL)
     write(search, opened)
 
 
@@ -116,6 +124,7 @@ def told_of_search(search: Search, opened: optuna.Study, best: Any) -> dict[str,
     return {
         "trials": len(done),
         "pruned": sum(trial.state.name == "PRUNED" for trial in done),
+        "failed": sum(trial.state.name == "FAIL" for trial in done),
         "metric": search.metric,
         "best_trial": best.number,
         "best": score,
@@ -135,10 +144,11 @@ def write(search: Search, opened: optuna.Study) -> None:
         lines.append(
             {
                 "trial": trial.number,
-                "state": "pruned" if trial.state.name == "PRUNED" else "complete",
+                "state": STATES[trial.state.name],
                 **about.get("scores", {}),
                 **study.overrides_of(trial.params, search.space),
                 **{name: about.get(name) for name in ("epochs", "best_epoch", "seconds")},
+                **({study.REASON: about[study.REASON]} if study.REASON in about else {}),
             }
         )
     write_text(search.directory / "trials.csv", pd.DataFrame(lines).to_csv(index=False))

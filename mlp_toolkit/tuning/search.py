@@ -154,7 +154,7 @@ def _carried_out(search: Search, engine: Engine, verbose: Any) -> None:
             _one_by_one(search, opened, say)
     best = record.best_trial(opened)
     if best is None:
-        raise UserError("every trial diverged", place=search.place, remedy="Lower the learning rates of tune.space.")
+        raise _none_is_best(search, opened)
     record.write(search, opened)  # a kill may have come between the journal's last line and this
     added = {"search": record.told_of_search(search, opened, best)}
     pictures.draw(directory, opened, search.space, search.metric)
@@ -165,6 +165,14 @@ def _carried_out(search: Search, engine: Engine, verbose: Any) -> None:
         opened.set_user_attr("run_of", best.number)
     run_best(resolved, search.place, directory, resume=begun(directory), verbose=verbose, added=added)
     record.forget_outputs(directory)
+
+
+def _none_is_best(search: Search, opened: optuna.Study) -> UserError:
+    """What is said of a search without any score."""
+    if any(trial.state.name == "FAIL" for trial in study.finished(opened)):
+        remedy = f"Why, {search.directory / 'trials.csv'} says; the others diverged."
+        return UserError("no trial has a score, and some have failed", place=search.place, remedy=remedy)
+    return UserError("every trial diverged", place=search.place, remedy="Lower the learning rates of tune.space.")
 
 
 def _own(search: Search, key: str) -> Any:

@@ -19,7 +19,7 @@ from mlp_toolkit.runs.directory import JOURNAL
 if TYPE_CHECKING:
     import optuna
 
-NAME = "tune"
+NAME, REASON = "tune", "reason"
 RANDOM_TRIALS = 10  # before the sampler looks at those that were
 
 
@@ -232,7 +232,7 @@ def _grid(space: Mapping[str, Range | Values]) -> list[dict[str, Any]]:
 
 
 def finished(study: optuna.Study) -> list[Any]:
-    """Trials that ended, of themselves or pruned, in their order."""
+    """Trials that ended, in their order: of themselves, pruned, or failed with a reason."""
     state = load_optuna().trial.TrialState
-    trials: list[Any] = study.get_trials(deepcopy=False, states=(state.COMPLETE, state.PRUNED))
-    return trials
+    trials: list[Any] = study.get_trials(deepcopy=False, states=(state.COMPLETE, state.PRUNED, state.FAIL))
+    return [trial for trial in trials if trial.state != state.FAIL or REASON in trial.user_attrs]

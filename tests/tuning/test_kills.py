@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,7 +17,7 @@ import pytest
 import mlp_toolkit as mt
 from mlp_toolkit.recipe.spec import Tune
 from mlp_toolkit.runs import checkpoint
-from mlp_toolkit.tuning import record, search, study
+from mlp_toolkit.tuning import pictures, record, search, study
 
 EPOCHS = 9
 LINES = 12  # of the journal that a process writes before it dies
@@ -41,6 +42,14 @@ def recipe(**tune: Any) -> dict[str, Any]:
         "report": "brief",
         "tune": {"trials": 6, "sampler": "random", "space": SPACE, **tune},
     }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_pictures() -> Iterator[None]:
+    """They take longer than the trials."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(pictures, "draw", lambda *_: None)
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -159,7 +159,8 @@ def _explained(told: Mapping[str, Any] | None, record: Mapping[str, Any]) -> lis
 def _search(directory: Path, found: Mapping[str, Any]) -> str:
     """What a search tried, and how much of its best score is luck."""
     metric, best, expected = found["metric"], found["best"], found["expected"]
-    told = f"{found['trials']:,} trials, {found['pruned']:,} of them ended early, in {found['seconds']:.0f} s. "
+    failed = f", {found['failed']:,} failed" if found.get("failed") else ""
+    told = f"{found['trials']:,} trials, {found['pruned']:,} of them ended early{failed}, in {found['seconds']:.0f} s. "
     told += f"Trial {found['best_trial']} has the best {metric} of rows not learnt, {number(best)}"
     if expected is not None:
         told += f"; as the best of so many it is partly luck: {number(expected)} is to be expected of it on other rows"

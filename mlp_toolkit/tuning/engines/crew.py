@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 LOOKED_AFTER = 5.0  # seconds, until it is looked anew how many machines there are
 MOST_FAILURES = 3  # of workers that start, or of one trial, without anything done in between
+MOST_LOSSES = 10  # of the workers of one trial, though each comes further
 
 
 @dataclass(eq=False)
@@ -74,6 +75,7 @@ class Crew:
     failures: int = 0
     room: int = 1
     looked: float = 0.0
+    again_at: float = 0.0
     quiet_since: float = field(default_factory=time.monotonic)
 
     @classmethod
@@ -90,6 +92,8 @@ class Crew:
         if time.monotonic() - self.looked > LOOKED_AFTER:
             self.looked, self.room = time.monotonic(), max(1, cluster.room_for(self.ray, self.engine))
         wanted = min(self.engine.workers or self.room, most)
+        if time.monotonic() < self.again_at and (self.idle or self.at_work):
+            wanted = 0
         options = {**cluster.options_of(self.engine), "max_concurrency": CALLS_AT_ONCE}
         while len(self.starting) + len(self.idle) + len(self.at_work) < wanted:
             worker = self.ray.remote(**options)(Worker).remote(self.job, self.rows)
@@ -144,8 +148,12 @@ class Crew:
             told = self.ray.get(ref)
         except self._losses() as error:
             self.failures += 1
-            if self.failures >= MOST_FAILURES and not (self.idle or self.at_work):
-                raise ToolkitError(f"workers end as soon as they start: {shorten(str(error), 1000)}") from None
+            if self.failures >= MOST_FAILURES:
+                said = f"workers end as soon as they start: {_why(error)}"
+                if not (self.idle or self.at_work):
+                    raise ToolkitError(said) from None
+                self.again_at = time.monotonic() + cluster.SILENCE
+                self.say(f"{said}\nThe others go on; it is tried again in {cluster.SILENCE:g} s")
             return
         if isinstance(told, Refused):
             raise as_error(told)
@@ -161,20 +169,29 @@ class Crew:
                 self.ray.kill(worker)
             self.idle.clear()
             self.looked = 0.0
-            return post, Lost(shorten(str(error), 1000))
+            return post, Lost(_why(error))
         self.idle.append(post.worker)
         return post, outcome
 
     def _losses(self) -> tuple[type[Exception], ...]:
-        """What Ray raises where a worker or its machine is gone."""
+        """What Ray raises where a worker or its machine is gone, or where it fails, as a damaged GPU does."""
         of = self.ray.exceptions
-        return of.RayActorError, of.ObjectLostError, of.NodeDiedError, of.OutOfMemoryError, of.WorkerCrashedError
+        gone = of.RayActorError, of.ObjectLostError, of.NodeDiedError, of.OutOfMemoryError, of.WorkerCrashedError
+        return *gone, of.RayTaskError
 
     def dismiss(self) -> None:
         """Ends all workers."""
         workers = [*self.starting.values(), *self.idle, *(post.worker for post in self.at_work.values())]
         for worker in workers:
             self.ray.kill(worker)
+
+
+def _why(error: Exception) -> str:
+    """What Ray says of a loss; of an exception in a worker what that says, without the way to it."""
+    cause = getattr(error, "cause", None)
+    if isinstance(cause, Exception):
+        return shorten(f"{type(cause).__name__} on {getattr(error, 'ip', 'a machine')}: {cause}", 1000)
+    return shorten(str(error), 1000)
 
 
 def as_error(refused: Refused) -> ToolkitError:

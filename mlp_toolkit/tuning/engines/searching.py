@@ -21,7 +21,7 @@ from mlp_toolkit.tuning import record, study
 from mlp_toolkit.tuning.engines import cluster
 from mlp_toolkit.tuning.engines.checkpoints import Shelf, below, check_url, is_url
 from mlp_toolkit.tuning.engines.choice import Engine
-from mlp_toolkit.tuning.engines.crew import MOST_FAILURES, Crew, Lost, Post, as_error
+from mlp_toolkit.tuning.engines.crew import MOST_FAILURES, MOST_LOSSES, Crew, Lost, Post, as_error
 from mlp_toolkit.tuning.engines.worker import Job, Outcome
 from mlp_toolkit.tuning.plan import Search
 
@@ -87,6 +87,8 @@ class Asking:
         busy: Trials that workers are at.
         over: Whether no trial is to begin any more.
         failures: Of each trial, how many workers were lost over it without a further epoch.
+        losses: The same, whatever they came to.
+        furthered: The trials of which an epoch or the end was heard: where they were, machines are good.
     """
 
     search: Search
@@ -96,6 +98,8 @@ class Asking:
     busy: set[int] = field(default_factory=set)
     over: bool = False
     failures: Counter[int] = field(default_factory=Counter)
+    losses: Counter[int] = field(default_factory=Counter)
+    furthered: set[int] = field(default_factory=set)
     begun_at: float = field(default_factory=time.monotonic)
     earlier: float = 0.0
 
@@ -108,6 +112,7 @@ class Asking:
         seconds = self.search.tune.seconds
         if seconds is not None and done and not self.over and self.earlier + self._elapsed() >= seconds:
             self.over = True
+            self.opened.set_user_attr("seconds", self.earlier + self._elapsed())
             self.say(f"the {seconds:g} seconds are over")
         return len(self.lost) + (0 if self.over else max(0, self.search.tune.trials - done - len(self.busy)))
 
@@ -134,18 +139,11 @@ class Asking:
         """Tells Optuna what has come of a trial.
 
         Raises:
-            ToolkitError: A worker refused it, or it ends every worker.
+            ToolkitError: A worker refused it, or it ends every worker and no other trial has come further.
         """
         trial = post.trial
         if isinstance(event, Lost):
-            self.failures[trial.number] += 1
-            if self.failures[trial.number] >= MOST_FAILURES:
-                raise ToolkitError(
-                    f"trial {trial.number} has ended {MOST_FAILURES} workers, none of which came an epoch further\n"
-                    f"  {event.message}\n  Go on by --resume once that is mended."
-                )
-            self.say(f"trial {trial.number} has lost its worker, and goes on with another")
-            self.lost.append(trial)
+            self._lost(crew, trial, event)
             return
         self._report(crew, post, event.reports if isinstance(event, Outcome) else event)
         if not isinstance(event, Outcome):
@@ -156,10 +154,30 @@ class Asking:
         for remark in event.remarks:
             self.say(f"trial {trial.number}: {remark}")
         record.tell(self.search, self.opened, trial, event.found, event.seconds)
+        self.furthered.add(trial.number)
         self.busy.discard(trial.number)
         self.opened.set_user_attr("seconds", self.earlier + self._elapsed())
         crew.job.shelf.forget(trial.number)
         self.say(record.line(self.search, self.opened, trial.number, self._elapsed(), len(crew.at_work) + 1))
+
+    def _lost(self, crew: Crew, trial: optuna.Trial, event: Lost) -> None:
+        """Lets a trial go on elsewhere, or fail where that has come to nothing too often beside others that went on."""
+        number = trial.number
+        self.failures[number] += 1
+        self.losses[number] += 1
+        if self.failures[number] < MOST_FAILURES and self.losses[number] < MOST_LOSSES:
+            self.say(f"trial {number} has lost its worker, and goes on with another")
+            self.lost.append(trial)
+            return
+        count = f"has ended {self.losses[number]} workers"
+        if self.failures[number] >= MOST_FAILURES:
+            count = f"has ended {MOST_FAILURES} workers, none of which came an epoch further"
+        if not self.furthered - {number}:
+            raise ToolkitError(f"trial {number} {count}\n  {event.message}\n  Go on by --resume once that is mended.")
+        self.say(f"trial {number} {count}: it has failed\n  {event.message}")
+        record.fail(self.search, self.opened, trial, f"{count}: {event.message}")
+        self.busy.discard(number)
+        crew.job.shelf.forget(number)
 
     def _report(self, crew: Crew, post: Post, values: dict[int, float]) -> None:
         for epoch in sorted({*values} - post.known):
@@ -168,6 +186,7 @@ class Asking:
             post.known.add(epoch)
             post.trial.report(values[epoch], epoch)
             self.failures.pop(post.trial.number, None)
+            self.furthered.add(post.trial.number)
             if post.trial.should_prune():
                 crew.prune(post)
 

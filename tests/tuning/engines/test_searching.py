@@ -16,7 +16,8 @@ import mlp_toolkit as mt
 from mlp_toolkit.errors import ToolkitError
 from mlp_toolkit.recipe.spec import Tune, Values
 from mlp_toolkit.tuning import study
-from mlp_toolkit.tuning.engines.crew import Lost, Post
+from mlp_toolkit.tuning.engines.checkpoints import Shelf
+from mlp_toolkit.tuning.engines.crew import MOST_FAILURES, MOST_LOSSES, Lost, Post
 from mlp_toolkit.tuning.engines.searching import Asking
 
 RECIPE = """
@@ -48,32 +49,90 @@ def recipe(tmp_path: Path) -> Path:
     return tmp_path / "curve.yaml"
 
 
-def test_a_trial_that_ends_every_worker_ends_the_search(tmp_path: Path) -> None:
+@pytest.fixture
+def asking(tmp_path: Path) -> Asking:
+    """A search for three trials, of which two are at work; Ray's part is played."""
     tune = Tune.model_validate(
         {"trials": 3, "seconds": None, "metric": "auto", "space": "auto", "sampler": "random", "pruner": "none"}
     )
-    spec = SimpleNamespace(seed=0)
     search: Any = SimpleNamespace(
-        tune=tune, space={"model.hidden": Values(values=[[4], [8]])}, resolved=SimpleNamespace(spec=spec)
+        tune=tune,
+        space={"model.hidden": Values(values=[[4], [8]])},
+        resolved=SimpleNamespace(spec=SimpleNamespace(seed=0)),
+        directory=tmp_path,
+        metric="rmse",
     )
-    crew: Any = None
     asking = Asking(search, study.open_study(tmp_path, tune, 10), lambda text: None)
-    asking.next_trial()
-    trial = asking.next_trial()
-    assert trial is not None
+    assert [asking.next_trial().number for _ in range(2)] == [0, 1]  # type: ignore[union-attr]
     assert asking.wanted() == 1
-    post, lost = Post(None, trial, set()), Lost("killed by the system: out of memory")
+    return asking
+
+
+@pytest.fixture
+def crew(tmp_path: Path) -> Any:
+    return SimpleNamespace(job=SimpleNamespace(shelf=Shelf(str(tmp_path / "shelf"))))
+
+
+def post_of(asking: Asking, number: int) -> Post:
+    """A worker at a trial."""
+    search, others = asking.search, {0, 1} - {number}
+    trial = study.next_trial(asking.opened, search.tune, search.space, 0, others)
+    assert trial is not None
+    assert trial.number == number
+    return Post(None, trial, set())
+
+
+LOST = Lost("killed by the system: out of memory")
+
+
+def lose(asking: Asking, crew: Any, post: Post) -> None:
+    """Its worker is lost, and it is the next to begin."""
+    asking.hear(crew, post, LOST)
+    assert asking.wanted() == 2
+    again = asking.next_trial()
+    assert again is not None
+    assert again.number == post.trial.number, "before any other"
+
+
+def test_a_trial_that_ends_every_worker_ends_the_search_where_no_other_comes_further(asking: Asking, crew: Any) -> None:
+    post = post_of(asking, 1)
     for further in (False, False, True, False):
         if further:
             asking.hear(crew, post, {1: 0.5})  # an epoch further: it counts anew
-        asking.hear(crew, post, lost)
-        assert asking.wanted() == 2
-        again = asking.next_trial()
-        assert again is not None
-        assert again.number == trial.number, "before any other"
-    with pytest.raises(ToolkitError, match="trial 1 has ended 3 workers") as caught:
-        asking.hear(crew, post, lost)
+        lose(asking, crew, post)
+    with pytest.raises(
+        ToolkitError, match="trial 1 has ended 3 workers, none of which came an epoch further"
+    ) as caught:
+        asking.hear(crew, post, LOST)
     assert "out of memory" in str(caught.value)
+    assert study.finished(asking.opened) == [], "it can go on by --resume"
+
+
+@pytest.mark.parametrize(("further", "losses"), [(False, MOST_FAILURES), (True, MOST_LOSSES)])
+def test_beside_others_that_come_further_a_trial_fails_that_ends_its_workers_and_the_search_goes_on(
+    asking: Asking, crew: Any, tmp_path: Path, further: bool, losses: int
+) -> None:
+    asking.hear(crew, post_of(asking, 0), {1: 0.5})
+    (tmp_path / "shelf" / "1").mkdir(parents=True)
+    post = post_of(asking, 1)
+    for epoch in range(1, losses):
+        lose(asking, crew, post)
+        if further:
+            asking.hear(crew, post, {epoch: 0.5})
+    asking.hear(crew, post, LOST)
+    (row,) = pd.read_csv(tmp_path / "trials.csv").to_dict("records")
+    assert (row["trial"], row["state"]) == (1, "failed")
+    assert f"{losses} workers" in row["reason"]
+    assert "out of memory" in row["reason"]
+    assert not (tmp_path / "shelf" / "1").exists()
+    assert asking.wanted() == 1
+    third = asking.next_trial()
+    assert third is not None
+    assert third.number == 2
+    assert asking.wanted() == 0
+    again = Asking(asking.search, asking.opened, lambda text: None)  # the process is killed, and another goes on
+    assert [again.next_trial().number for _ in range(2)] == [0, 2]  # type: ignore[union-attr]
+    assert again.wanted() == 0
 
 
 @pytest.mark.slow
