@@ -1,4 +1,4 @@
-"""A search that is killed anywhere ends as one that is not; kills are exceptions here that nothing catches."""
+"""A search that is killed anywhere ends as one that is not; most kills are exceptions here that nothing catches."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import kill_search
 import numpy as np
 import pandas as pd
 import pytest
@@ -171,3 +172,8 @@ def test_a_kill_before_the_last_trial_is_in_the_table(
             mt.tune(recipe(), data=rows, out=out, verbose=0)
     mt.tune(recipe(), data=rows, out=out, resume=True, verbose=0)
     check_same(undisturbed, out)
+
+
+@pytest.mark.slow
+def test_processes_are_killed_in_trials_in_the_journal_at_the_start_and_in_the_run(tmp_path: Path) -> None:
+    assert kill_search.killed(tmp_path, 4) == []

@@ -1,13 +1,8 @@
-"""A search: what it finds, what it refuses, and that a kill changes nothing."""
+"""A search: what it finds, and what it refuses."""
 
 from __future__ import annotations
 
-import json
-import os
-import signal
-import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -102,31 +97,6 @@ def test_what_a_preset_leaves_open_is_tried_first_too(
     found = mt.tune({**short, **few, **quick}, data=rows, trials=1, out=tmp_path / "run", verbose=0)
     first = pd.read_csv(found.directory / "trials.csv").iloc[0]
     assert {key: first[key] for key in own} == own
-
-
-def test_a_kill_loses_no_trial_and_changes_nothing(searched: Any, rows: pd.DataFrame, tmp_path: Path) -> None:
-    rows.to_parquet(tmp_path / "rows.parquet")
-    code = (
-        "import sys, json, mlp_toolkit as mt\n"
-        "mt.tune(json.loads(sys.argv[1]), data=sys.argv[2], out=sys.argv[3], resume=sys.argv[4] == '1', verbose=0)\n"
-    )
-    out = tmp_path / "run"
-    command = [sys.executable, "-c", code, json.dumps(recipe()), str(tmp_path / "rows.parquet"), str(out)]
-    process = subprocess.Popen([*command, "0"])
-    deadline = time.monotonic() + 120
-    while not (out / "trials.csv").exists() and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.005)
-    time.sleep(0.2)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    assert not (out / "metrics.json").exists(), "killed too late to test anything"
-    with (out / "trials.journal").open("ab") as journal:
-        journal.write(b'{"op_code": 4, "half')  # as a process leaves it that dies in a write
-    subprocess.run([*command, "1"], check=True)
-    names = [*SPACE, "rmse", "epochs", "state"]
-    one, other = (pd.read_csv(folder / "trials.csv")[names] for folder in (searched.directory, out))
-    pd.testing.assert_frame_equal(one, other, rtol=1e-6)
-    assert mt.load_run(out).metrics["test"] == pytest.approx(searched.metrics["test"])
 
 
 def test_members_with_folds_are_searched_over(rows: pd.DataFrame, tmp_path: Path) -> None:
