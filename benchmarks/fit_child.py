@@ -50,7 +50,7 @@ def keras_case(case: Case, engine: str) -> Callable[[np.ndarray, np.ndarray], tu
             self.clock.tick()
 
     def train(x: np.ndarray, y: np.ndarray) -> tuple[Clock, str]:
-        metrics = ["mae" if case.task == "regression" else "accuracy"]
+        metrics = [{"regression": "mae", "multilabel": "binary_accuracy"}.get(case.task, "accuracy")]
         model = mt.build_mlp(
             case.task,
             n_features=case.features,
