@@ -97,8 +97,9 @@ def line(search: Search, opened: optuna.Study, trial: int, elapsed: float, side_
     done, best, metric = study.finished(opened), best_trial(opened), search.metric
     (last,) = (own for own in done if own.number == trial)
     told = "pruned" if last.state.name == "PRUNED" else _score(last, metric)
+    told = f"failed, {last.user_attrs[study.REASON]}" if study.REASON in last.user_attrs else told
     text = f"trial {last.number}, {len(done)} of {search.tune.trials}: {told}"
-    text += f" after {last.user_attrs['epochs']} epochs"
+    text += f" after {last.user_attrs['epochs']} epochs" if "epochs" in last.user_attrs else ""
     if best is not None:
         text += f"; best {_score(best, metric)}, trial {best.number}"
     left = (search.tune.trials - len(done)) * spent(opened) / len(done) / side_by_side

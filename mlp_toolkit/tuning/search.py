@@ -33,6 +33,7 @@ from mlp_toolkit.tuning.engines import cluster
 from mlp_toolkit.tuning.engines.choice import Engine, engine_of
 from mlp_toolkit.tuning.engines.searching import by_ray
 from mlp_toolkit.tuning.plan import Search
+from mlp_toolkit.tuning.trials import OUT_OF_MEMORY, short_of_memory
 
 if TYPE_CHECKING:
     import optuna
@@ -229,7 +230,10 @@ def _one_by_one(search: Search, opened: optuna.Study, say: Callable[[str], None]
         if trial is None:
             say("every trial of the grid was made")
             break
-        _try(search, opened, trial)
+        try:
+            _try(search, opened, trial)
+        except OUT_OF_MEMORY as error:
+            record.fail(search, opened, trial, short_of_memory(error))
         elapsed = time.monotonic() - begun_at
         opened.set_user_attr("seconds", earlier + elapsed)
         say(record.line(search, opened, trial.number, elapsed))

@@ -59,16 +59,13 @@ def _pruner(optuna: Any, tune: Tune, epochs: int) -> Any:
         return optuna.pruners.NopPruner()
     if tune.pruner == "median":
         return optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=max(1, epochs // 10))
-    pruner = optuna.pruners.HyperbandPruner(min_resource=max(1, epochs // 9), max_resource=epochs, reduction_factor=3)
-    # Until it is asked once it knows no brackets, and shows a sampler the trials of all of them: so after a kill, too.
-    optuna.create_study(pruner=pruner).ask().should_prune()
-    return pruner
+    return optuna.pruners.HyperbandPruner(min_resource=max(1, epochs // 9), max_resource=epochs, reduction_factor=3)
 
 
-def _in_memory(study: optuna.Study, trials: Iterable[optuna.trial.FrozenTrial], sampler: Any = None) -> optuna.Study:
-    """A study beside another, with copies of trials; what happens in it the journal does not hear of."""
+def _in_memory(trials: Iterable[optuna.trial.FrozenTrial], *, pruner: Any, sampler: Any = None) -> optuna.Study:
+    """A study with copies of another's trials; what happens in it the journal does not hear of."""
     copy: optuna.Study = load_optuna().create_study(
-        study_name=NAME, direction="minimize", pruner=study.pruner, sampler=sampler
+        study_name=NAME, direction="minimize", pruner=pruner, sampler=sampler
     )
     copy.add_trials(trials)
     return copy
@@ -174,10 +171,12 @@ def next_trial(
     if tune.sampler == "grid":
         grid = _grid(space)
         return _begin(study, grid[before], wanted) if before < len(grid) else None
-    # The random sampler looks at no others.
+    # The random sampler looks at no others. TPE looks at all: with Hyperband's own pruner Optuna would show it those of
+    # a bracket alone, and a search of fifty trials would hardly come to an end of its random ones.
     seen = study.get_trials(deepcopy=False) if tune.sampler == "tpe" else []
     sampler = _sampler(package, tune, [seed, before], several=bool(carried_out))
-    return _begin(study, _in_memory(study, seen, sampler).ask(wanted).params, wanted)
+    asked = _in_memory(seen, pruner=package.pruners.NopPruner(), sampler=sampler)
+    return _begin(study, asked.ask(wanted).params, wanted)
 
 
 def _begin(study: optuna.Study, values: Mapping[str, Any], wanted: Mapping[str, Any]) -> optuna.Trial:
@@ -196,7 +195,7 @@ def from_the_start(study: optuna.Study, number: int) -> optuna.Trial:
     """
     trials = study.get_trials()
     trials[number].intermediate_values, trials[number].system_attrs = {}, {}
-    copy = _in_memory(study, trials)
+    copy = _in_memory(trials, pruner=study.pruner)
     own = copy.get_trials(deepcopy=False)[number]
     return cast("optuna.Trial", load_optuna().trial.Trial(copy, own._trial_id))
 

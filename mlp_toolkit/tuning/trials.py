@@ -11,14 +11,16 @@ import numpy as np
 
 from mlp_toolkit.data.dataset import Dataset
 from mlp_toolkit.data.reading import frames
+from mlp_toolkit.errors import shorten
 from mlp_toolkit.evaluation import metrics
 from mlp_toolkit.evaluation.baselines import LOWER_IS_BETTER
-from mlp_toolkit.model.backend import keras
+from mlp_toolkit.model.backend import keras, tf
 from mlp_toolkit.recipe.spec import Recipe
 from mlp_toolkit.training import fit_recipe, trainer, warm_start
 
 # Keys on which the rows depend: the target's scale, the members' folds.
 OF_ROWS = ("model.output", "model.ensemble", "train.loss")
+OUT_OF_MEMORY = (MemoryError, tf.errors.ResourceExhaustedError)
 WATCHED = ("val_loss", "val_rmse", "val_auc", "val_accuracy")
 
 
@@ -52,6 +54,12 @@ def known_values(data: Dataset) -> np.ndarray:
 def lower(name: str, value: float) -> float:
     """A score so that lower is better."""
     return value if name in LOWER_IS_BETTER else -value
+
+
+def short_of_memory(error: BaseException) -> str:
+    """Why a trial cannot be carried out for which there is not enough memory; others may need less."""
+    asked = str(error).split("\n")[0] or "no size is known"
+    return f"out of memory: {shorten(asked, 300)}"
 
 
 def rows_of(recipe: Recipe, data: Dataset, searched: Collection[str]) -> tuple[Any, warm_start.Source | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,10 @@ import pytest
 import mlp_toolkit as mt
 from mlp_toolkit.data.targets import Target
 from mlp_toolkit.errors import MissingExtra, UserError
+from mlp_toolkit.model.backend import tf
 from mlp_toolkit.recipe import catalog
 from mlp_toolkit.recipe.spec import Tune
-from mlp_toolkit.tuning import luck, record, study
+from mlp_toolkit.tuning import luck, record, study, trials
 
 SPACE = {
     "train.optimizer.learning_rate": {"min": 1e-4, "max": 1e-1, "log": True},
@@ -179,3 +181,38 @@ def test_the_best_of_many_equal_trials_was_lucky() -> None:
     sure = luck.luck_of(true, [true * 0.5 + 0.2 * random.random((150, 1))], target, "auc", 1.0)
     assert sure is not None
     assert sure.expected == pytest.approx(1.0)
+
+
+def test_a_trial_that_is_out_of_memory_fails_and_the_others_are_what_they_were(
+    searched: Any, rows: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    carry_out, calls = trials.carry_out, itertools.count()
+
+    def short(*arguments: Any, **more: Any) -> trials.Tried:
+        if next(calls) == 2:
+            raise tf.errors.ResourceExhaustedError(None, None, "failed to allocate 9 GB\nand where")
+        return carry_out(*arguments, **more)
+
+    monkeypatch.setattr(trials, "carry_out", short)
+    found = mt.tune(recipe(pruner="none"), data=rows, out=tmp_path / "run", verbose=0)
+    tried = pd.read_csv(found.directory / "trials.csv")
+    assert tried["state"][2] == "failed"
+    assert tried["reason"][2] == "out of memory: failed to allocate 9 GB"
+    assert found.metrics["search"]["failed"] == 1
+    assert "1 failed" in found.report_path.read_text()
+    names = [*SPACE]
+    whole = pd.read_csv(searched.directory / "trials.csv")
+    pd.testing.assert_frame_equal(tried[names], whole[names])
+
+
+def test_a_search_without_any_score_says_why(
+    rows: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def short(*_: Any, **__: Any) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(trials, "carry_out", short)
+    with pytest.raises(UserError, match="no trial has a score, and some have failed") as caught:
+        mt.tune(recipe(trials=2), data=rows, out=tmp_path / "run", verbose=0)
+    assert "trials.csv" in str(caught.value)
+    assert [*pd.read_csv(tmp_path / "run" / "trials.csv")["reason"]] == ["out of memory: no size is known"] * 2

@@ -148,17 +148,16 @@ class Asking:
         self._report(crew, post, event.reports if isinstance(event, Outcome) else event)
         if not isinstance(event, Outcome):
             return
-        if event.found is None:
-            assert event.refused is not None
+        if event.refused is not None:
             raise as_error(event.refused)
+        if event.found is None:
+            self._fail(crew, trial, event.failed)
+            return
         for remark in event.remarks:
             self.say(f"trial {trial.number}: {remark}")
         record.tell(self.search, self.opened, trial, event.found, event.seconds)
         self.furthered.add(trial.number)
-        self.busy.discard(trial.number)
-        self.opened.set_user_attr("seconds", self.earlier + self._elapsed())
-        crew.job.shelf.forget(trial.number)
-        self.say(record.line(self.search, self.opened, trial.number, self._elapsed(), len(crew.at_work) + 1))
+        self._over(crew, trial)
 
     def _lost(self, crew: Crew, trial: optuna.Trial, event: Lost) -> None:
         """Lets a trial go on elsewhere, or fail where that has come to nothing too often beside others that went on."""
@@ -174,10 +173,19 @@ class Asking:
             count = f"has ended {MOST_FAILURES} workers, none of which came an epoch further"
         if not self.furthered - {number}:
             raise ToolkitError(f"trial {number} {count}\n  {event.message}\n  Go on by --resume once that is mended.")
-        self.say(f"trial {number} {count}: it has failed\n  {event.message}")
-        record.fail(self.search, self.opened, trial, f"{count}: {event.message}")
-        self.busy.discard(number)
-        crew.job.shelf.forget(number)
+        self._fail(crew, trial, f"{count}: {event.message}")
+
+    def _fail(self, crew: Crew, trial: optuna.Trial, reason: str) -> None:
+        """Lets a trial be, and goes on with others."""
+        record.fail(self.search, self.opened, trial, reason)
+        self._over(crew, trial)
+
+    def _over(self, crew: Crew, trial: optuna.Trial) -> None:
+        """Whatever has come of a trial, it is over."""
+        self.busy.discard(trial.number)
+        self.opened.set_user_attr("seconds", self.earlier + self._elapsed())
+        crew.job.shelf.forget(trial.number)
+        self.say(record.line(self.search, self.opened, trial.number, self._elapsed(), len(crew.at_work) + 1))
 
     def _report(self, crew: Crew, post: Post, values: dict[int, float]) -> None:
         for epoch in sorted({*values} - post.known):

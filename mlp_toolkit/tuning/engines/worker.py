@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mlp_toolkit.data.dataset import Dataset
-from mlp_toolkit.errors import ToolkitError, UserError, shorten
-from mlp_toolkit.model.backend import tf
+from mlp_toolkit.errors import ToolkitError, UserError
 from mlp_toolkit.recipe.resolving import Resolved
 from mlp_toolkit.runs.checkpoint import Checkpoint
 from mlp_toolkit.storage import array_files
@@ -65,10 +64,11 @@ class Outcome:
     """What a worker gives back.
 
     Attributes:
-        found: What came of the trial; None where training was refused.
+        found: What came of the trial; None where training was refused, or has failed.
         reports: All values by epoch, the lower the better.
         seconds: How long it took this worker.
-        refused: What was refused.
+        refused: What was refused; it would be for every trial.
+        failed: Why this trial cannot be carried out.
         remarks: What the user is to know of it.
     """
 
@@ -76,6 +76,7 @@ class Outcome:
     reports: dict[int, float]
     seconds: float
     refused: Refused | None = None
+    failed: str = ""
     remarks: tuple[str, ...] = ()
 
 
@@ -126,10 +127,8 @@ class Worker:
                 )
         except ToolkitError as error:
             return Outcome(None, self.reports, time.monotonic() - started, Refused(str(error), error.exit_code))
-        except (MemoryError, tf.errors.ResourceExhaustedError) as error:
-            asked = str(error).split("\n")[0] or "no size is known"
-            refused = Refused(f"trial {trial} is out of memory: {shorten(asked, 300)}", ToolkitError.exit_code)
-            return Outcome(None, self.reports, time.monotonic() - started, refused)
+        except trials.OUT_OF_MEMORY as error:
+            return Outcome(None, self.reports, time.monotonic() - started, failed=trials.short_of_memory(error))
         finally:
             with self.told:
                 self.trial = None

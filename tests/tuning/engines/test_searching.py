@@ -19,6 +19,7 @@ from mlp_toolkit.tuning import study
 from mlp_toolkit.tuning.engines.checkpoints import Shelf
 from mlp_toolkit.tuning.engines.crew import MOST_FAILURES, MOST_LOSSES, Lost, Post
 from mlp_toolkit.tuning.engines.searching import Asking
+from mlp_toolkit.tuning.engines.worker import Outcome
 
 RECIPE = """
 task: regression
@@ -70,7 +71,7 @@ def asking(tmp_path: Path) -> Asking:
 
 @pytest.fixture
 def crew(tmp_path: Path) -> Any:
-    return SimpleNamespace(job=SimpleNamespace(shelf=Shelf(str(tmp_path / "shelf"))))
+    return SimpleNamespace(job=SimpleNamespace(shelf=Shelf(str(tmp_path / "shelf"))), at_work={})
 
 
 def post_of(asking: Asking, number: int) -> Post:
@@ -106,6 +107,13 @@ def test_a_trial_that_ends_every_worker_ends_the_search_where_no_other_comes_fur
         asking.hear(crew, post, LOST)
     assert "out of memory" in str(caught.value)
     assert study.finished(asking.opened) == [], "it can go on by --resume"
+
+
+def test_a_trial_that_is_out_of_memory_fails_at_once(asking: Asking, crew: Any, tmp_path: Path) -> None:
+    asking.hear(crew, post_of(asking, 1), Outcome(None, {}, 1.0, failed="out of memory: 9 GB"))
+    (row,) = pd.read_csv(tmp_path / "trials.csv").to_dict("records")
+    assert (row["trial"], row["state"], row["reason"]) == (1, "failed", "out of memory: 9 GB")
+    assert asking.wanted() == 1
 
 
 @pytest.mark.parametrize(("further", "losses"), [(False, MOST_FAILURES), (True, MOST_LOSSES)])

@@ -18,7 +18,7 @@ from mlp_toolkit.model.backend import tf
 from mlp_toolkit.runs import checkpoint
 from mlp_toolkit.tuning.engines import cluster
 from mlp_toolkit.tuning.engines.checkpoints import COPIES, Shelf, below, check_url, shown
-from mlp_toolkit.tuning.engines.worker import Job, Refused, Worker
+from mlp_toolkit.tuning.engines.worker import Job, Worker
 
 
 class Killed(BaseException):
@@ -131,8 +131,9 @@ def test_a_trial_that_is_out_of_memory_says_so(given: Any, tmp_path: Path, kind:
             raise kind("failed to allocate 9 GB\nand where")
 
     resolved, data = given
-    refused = Full(job_of(str(tmp_path)), data).carry_out(7, resolved).refused
-    assert refused == Refused("trial 7 is out of memory: failed to allocate 9 GB", 1)
+    outcome = Full(job_of(str(tmp_path)), data).carry_out(7, resolved)
+    assert (outcome.found, outcome.refused) == (None, None)
+    assert outcome.failed == "out of memory: failed to allocate 9 GB"
 
 
 def test_a_url_that_nobody_knows_is_refused() -> None:
