@@ -25,7 +25,7 @@ import numpy as np
 import pandas as pd
 
 TRIALS_A_KILL, LEAST_TRIALS = 1.5, 6  # one that is killed in its trials carries out two at most
-PATIENCE = 300.0  # seconds for anything
+PATIENCE = 1200.0  # seconds for anything; the machine may be busy
 RECIPE = """
 task: regression
 name: curve
@@ -63,7 +63,8 @@ class Process:
         there = ["--resume"] if self.journal.exists() else []
         command = [sys.executable, "-m", "mlp_toolkit", "tune", recipe, "--out", out, "--trials", str(trials), *there]
         self.begun, self.told = time.monotonic(), recipe.with_suffix(".log").open("w+")
-        self.known, self.recipe_of = self.size(), self.changed("recipe.yaml")
+        self.known = self.size()
+        self.earlier = {name: self.changed(name) for name in ("recipe.yaml", "report.html")}
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=self.told)
 
     def size(self) -> int:
@@ -73,6 +74,10 @@ class Process:
     def changed(self, name: str) -> int:
         """When a file was written."""
         return (self.out / name).stat().st_mtime_ns if (self.out / name).exists() else 0
+
+    def written(self, name: str) -> bool:
+        """Whether this process has written a file."""
+        return self.changed(name) != self.earlier[name]
 
     def until(self, happened: Callable[[], object]) -> bool:
         """Waits for something; whether it happened before the process ended."""
@@ -84,10 +89,6 @@ class Process:
                 raise TimeoutError(f"nothing happens\n{self.said()}")
             time.sleep(0.0003)
         return self.process.poll() is None
-
-    def run_begun(self) -> bool:
-        """Whether the best recipe is being run."""
-        return self.changed("recipe.yaml") != self.recipe_of
 
     def end(self) -> None:
         """Waits for its end, which is to be a good one."""
@@ -104,7 +105,7 @@ def undisturbed(recipe: Path, out: Path, trials: int) -> Usual:
     """Searches once, and looks at the clock."""
     own = Process(recipe, out, trials)
     times = []
-    for happened in (own.journal.exists, own.run_begun, (out / "metrics.json").exists):
+    for happened in (own.journal.exists, lambda: own.written("recipe.yaml"), (out / "metrics.json").exists):
         assert own.until(happened), own.said()
         times.append(time.monotonic())
     own.end()
@@ -112,9 +113,9 @@ def undisturbed(recipe: Path, out: Path, trials: int) -> Usual:
 
 
 def at_start(own: Process, usual: Usual, random: Random) -> bool:
-    """Wherever it may be before its first trial."""
+    """Wherever it may be before its first line of the journal; the machine may be faster now."""
     moment = own.begun + random.uniform(0.0, 1.0) * usual.start
-    return own.until(lambda: time.monotonic() > moment)
+    return own.until(lambda: time.monotonic() > moment or own.size() > own.known)
 
 
 def in_a_trial(own: Process, usual: Usual, random: Random) -> bool:
@@ -132,11 +133,11 @@ def in_the_journal(own: Process, usual: Usual, random: Random) -> bool:
 
 
 def in_the_run(own: Process, usual: Usual, random: Random) -> bool:
-    """A while after the best recipe has begun."""
-    if not own.until(own.run_begun):
+    """A while after the run of the best recipe has begun, before or as soon as its report is there."""
+    if not own.until(lambda: own.written("recipe.yaml")):
         return False
-    moment = time.monotonic() + random.uniform(0.0, 0.8) * usual.run
-    return own.until(lambda: time.monotonic() > moment)
+    moment = time.monotonic() + random.uniform(0.0, 1.0) * usual.run
+    return own.until(lambda: time.monotonic() > moment or own.written("report.html"))
 
 
 def moments(kills: int, random: Random) -> list[Callable[[Process, Usual, Random], bool]]:
