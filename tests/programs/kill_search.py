@@ -113,9 +113,11 @@ def undisturbed(recipe: Path, out: Path, trials: int) -> Usual:
 
 
 def at_start(own: Process, usual: Usual, random: Random) -> bool:
-    """Wherever it may be before its first line of the journal; the machine may be faster now."""
+    """Wherever it may be before its first line of the journal; the machine may be faster now than it was."""
     moment = own.begun + random.uniform(0.0, 1.0) * usual.start
-    return own.until(lambda: time.monotonic() > moment or own.size() > own.known)
+    there = own.until(lambda: time.monotonic() > moment or own.size() > own.known)
+    usual.start = min(usual.start, time.monotonic() - own.begun) if own.size() > own.known else usual.start
+    return there
 
 
 def in_a_trial(own: Process, usual: Usual, random: Random) -> bool:
