@@ -4,6 +4,7 @@ A network and blocks of rows come in; the logs of each epoch go out.
 
 epoch: all epochs, each one call where that is possible.
 compiled: a step in a loop over all batches, compiled.
+counting: metrics of all steps of an epoch, counted at once.
 steps: one step of training and of validation.
 rows: blocks of rows, in memory or read ahead.
 history: what `fit` gives back.

@@ -10,6 +10,7 @@ from mlp_toolkit.model.backend import tf
 from mlp_toolkit.model.keras_private import fast_random_numbers
 from mlp_toolkit.model.keras_types import Tensor, Variable
 from mlp_toolkit.model.programs import kept
+from mlp_toolkit.training.engine.counting import Gathered
 from mlp_toolkit.training.engine.rows import Arrays, Rows
 from mlp_toolkit.training.engine.steps import Step
 
@@ -46,6 +47,7 @@ def compiled(
     tally: Tally | None,
     key: Hashable | None,
     variables: Sequence[Variable],
+    gathered: Gathered | None = None,
 ) -> Pass:
     """Compiles a step over all blocks of these rows, or takes a program that is kept.
 
@@ -58,6 +60,7 @@ def compiled(
         tally: What counts; None on several devices, where that is done outside, and which ask for steps of known size.
         key: What the step depends on besides its variables; None keeps the program for nobody else.
         variables: All that it reads and writes.
+        gathered: How the metrics of whole batches are counted at once; None lets each step count them.
     """
     sizes = {rows.block_rows, rows.rows % rows.block_rows or rows.block_rows}
     if tally is None:
@@ -68,7 +71,7 @@ def compiled(
     function = kept.program(
         (key, xla, batch_size, whole, rest, *specs, tf.zeros(()).device) if key is not None else None,
         variables,
-        lambda: _traced(_over(step, batch_size, whole=whole, rest=rest, xla=xla, tally=tally), specs),
+        lambda: _traced(_over(step, batch_size, gathered if whole else None, whole, rest, xla, tally), specs),
     )
     return Pass(function, room)
 
@@ -96,10 +99,10 @@ def _traced(function: Callable[..., Any], specs: Sequence[tuple[str, tuple[Any, 
 
 
 def _over(
-    step: Step, batch_size: int, *, whole: bool, rest: bool, xla: bool, tally: Tally
+    step: Step, batch_size: int, gathered: Gathered | None, whole: bool, rest: bool, xla: bool, tally: Tally
 ) -> Callable[..., dict[str, Any]]:
     """A function of a block of rows, of whatever number, that carries out `step` on every batch of it."""
-    loop = _loop(step, batch_size)
+    loop = _gathering(gathered, batch_size) if gathered else _loop(step, batch_size)
     if xla:
         loop = tf.function(loop, autograph=False, jit_compile=True)
 
@@ -108,7 +111,9 @@ def _over(
         batches = rows // batch_size
         if whole:
             with fast_random_numbers() if xla else contextlib.nullcontext():
-                loop(batches, *arrays)
+                predicted = loop(batches, *arrays)
+            if gathered:
+                gathered.count(predicted, batches * batch_size, arrays)
         if rest:
             last = tuple(array[batches * batch_size : rows] for array in arrays)
             _where(rows % batch_size > 0, lambda: step(last, batches))
@@ -136,14 +141,39 @@ def _loop(step: Step, batch_size: int) -> Callable[..., None]:
 
     def loop(batches: Tensor, *arrays: Tensor) -> None:
         def body(index: Tensor) -> tuple[Tensor]:
-            begin = index * batch_size
-            cut = (tf.slice(a, [begin, *[0] * (len(a.shape) - 1)], [batch_size, *a.shape[1:]]) for a in arrays)
-            step(tuple(tf.ensure_shape(piece, (batch_size, *piece.shape[1:])) for piece in cut), index)
+            step(_batch(arrays, index, batch_size), index)
             return (index + 1,)
 
         tf.while_loop(lambda index: index < batches, body, (tf.constant(0),))
 
     return loop
+
+
+def _gathering(gathered: Gathered, batch_size: int) -> Callable[..., Tensor]:
+    """The same, which gives the predictions of all steps, (rows, …)."""
+
+    def loop(batches: Tensor, *arrays: Tensor) -> Tensor:
+        def body(index: Tensor, predicted: Any) -> tuple[Tensor, Any]:
+            found = gathered.step(_batch(arrays, index, batch_size), index)["predicted"]
+            return index + 1, predicted.write(index, found)
+
+        room = arrays[0].shape[0]
+        held = tf.TensorArray(
+            gathered.dtype,
+            size=batches if room is None else room // batch_size,  # XLA asks for a number
+            element_shape=(batch_size, *gathered.shape),
+        )
+        _, held = tf.while_loop(lambda index, _: index < batches, body, (tf.constant(0), held))
+        return tf.reshape(held.stack(), (-1, *gathered.shape))
+
+    return loop
+
+
+def _batch(arrays: Arrays, index: Tensor, batch_size: int) -> Arrays:
+    """The rows of a step, of known number."""
+    begin = index * batch_size
+    cut = (tf.slice(a, [begin, *[0] * (len(a.shape) - 1)], [batch_size, *a.shape[1:]]) for a in arrays)
+    return tuple(tf.ensure_shape(piece, (batch_size, *piece.shape[1:])) for piece in cut)
 
 
 def _where(condition: Tensor, do: Callable[[], Any]) -> None:

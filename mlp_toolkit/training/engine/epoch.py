@@ -18,6 +18,7 @@ from mlp_toolkit.model.keras_private import epoch_gone_back_to, profiles_batches
 from mlp_toolkit.model.keras_types import Network
 from mlp_toolkit.model.programs.signature import signature
 from mlp_toolkit.training.engine.compiled import Pass, Tally, compiled
+from mlp_toolkit.training.engine.counting import Gathered, gathered
 from mlp_toolkit.training.engine.history import History
 from mlp_toolkit.training.engine.rows import Arrays, Rows
 from mlp_toolkit.training.engine.steps import Step, Told, Work, build, devices, weighing_labels
@@ -176,23 +177,35 @@ class _Compiled:
         self._xla, self._key = xla, None if self._outside or work.augment else signature
         step, self._told = work.train_step()
         self._tally = _tally(work.model)
-        self._train = self._pass(step, work.rows, work.sizes[0], self._tally)
+        at_once = None if self._outside else gathered(work, known=signature is not None)
+        self._train = self._pass(step, work.rows, work.sizes[0], self._tally, at_once=at_once)
         if work.validation is not None:
             step, weighted, self._told_of_validation = work.test_step()
             self._test_tally = _tally(work.model, weighted)
             self._test = self._pass(step, work.validation, work.sizes[1], self._test_tally, weighted)
 
-    def _pass(self, step: Step, rows: Rows, batch_size: int, tally: Tally, weighted: Any = None) -> Pass:
+    def _pass(
+        self,
+        step: Step,
+        rows: Rows,
+        batch_size: int,
+        tally: Tally,
+        weighted: Any = None,
+        at_once: Gathered | None = None,
+    ) -> Pass:
         """A pass over rows: of training, or of validation, which may count a second loss."""
-        key = self._key and ("train" if rows is self.work.rows else "test", self._key)
+        training = rows is self.work.rows
+        key = self._key and ("train" if training else "test", self._key)
         return compiled(
             step,
             rows,
             batch_size,
-            xla=self._xla,
+            xla=self._xla
+            and training,  # a validation has few steps: what XLA saves of them never pays for compiling them
             tally=None if self._outside else tally,
             key=key,
             variables=all_variables(self.work.model, weighted),
+            gathered=at_once,
         )
 
     def train(self, epoch: int, told: Any) -> dict[str, float]:

@@ -29,16 +29,25 @@ class Work(NamedTuple):
 
     def train_step(self) -> tuple[Step, Told | None]:
         """A step of training, and what it says where the model's own class has written it."""
-        model, augment = self.model, self.augment
+        model = self.model
         told = Told(model, "train_step", self.rows.first) if has_own(model, "train_step") else None
-        step = _for_each_device(model, told.step if told else model.train_step)
+        return self._augmented(told.step if told else model.train_step), told
 
-        def augmented(batch: Arrays, index: Tensor) -> None:
+    def uncounted_step(self) -> Step:
+        """A step of training that counts the loss alone, and returns its predictions for the metrics to be counted."""
+        return self._augmented(uncounted(self.model).train_step)
+
+    def _augmented(self, train_step: Callable[[Arrays], Any]) -> Step:
+        augment, step = self.augment, _for_each_device(self.model, train_step)
+        if augment is None:
+            return lambda batch, index: step(batch)
+
+        def augmented(batch: Arrays, index: Tensor) -> Any:
             # Iterations alone stand still where gradients are gathered over several steps.
-            seed = tf.stack([tf.cast(model.optimizer.iterations, tf.int32), tf.cast(index, tf.int32)])
-            step((augment(batch[0], seed), *batch[1:]))  # type: ignore[misc]  # it is there: see below
+            seed = tf.stack([tf.cast(self.model.optimizer.iterations, tf.int32), tf.cast(index, tf.int32)])
+            return step((augment(batch[0], seed), *batch[1:]))
 
-        return (augmented if augment else lambda batch, index: step(batch)), told
+        return augmented
 
     def test_step(self) -> tuple[Step, Any, Told | None]:
         """A step of validation; the metric of the second loss, or None; what an own step says, or None."""
@@ -132,9 +141,23 @@ def weighing_labels(model: Network, rows: Rows) -> Network:
             y, y_pred = y[..., None], y_pred[..., None]
         return whole_rows(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=training)
 
+    return _view(model, compute_loss=compute_loss)
+
+
+def uncounted(model: Network) -> Network:
+    """A view of a model whose steps count no metric but the loss; they return the predictions, as `predicted`."""
+
+    def compute_metrics(x: Tensor, y: Tensor, y_pred: Tensor, sample_weight: Tensor = None) -> dict[str, Tensor]:
+        return {"predicted": y_pred}
+
+    return _view(model, compute_metrics=compute_metrics)
+
+
+def _view(model: Network, **methods: Callable[..., Any]) -> Network:
+    """The same model, weights, optimizer and metrics, with other methods; the model itself stays untouched."""
     # A property wins over an attribute of the same name that the model itself may have.
-    kind = type(type(model).__name__, (type(model),), {"compute_loss": property(lambda _: compute_loss)})
-    view: Network = object.__new__(kind)
+    own = {name: property(lambda _, method=method: method) for name, method in methods.items()}
+    view: Network = object.__new__(type(type(model).__name__, (type(model),), own))
     object.__setattr__(view, "__dict__", model.__dict__)
     return view
 
@@ -169,9 +192,9 @@ def _for_each_device(
     strategy, number = model.distribute_strategy, devices(model)
     if number == 1:
 
-        def alone(batch: Arrays) -> None:
+        def alone(batch: Arrays) -> Any:
             with _on_one_device():
-                step(batch)
+                return step(batch)
 
         return alone
 
