@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 
 from mlp_toolkit.errors import UserError
-from mlp_toolkit.model.backend import keras
+from mlp_toolkit.model.backend import keras, tf
 from mlp_toolkit.model.members.ensemble import Ensemble
 from mlp_toolkit.model.parts.losses import loss_name
+from mlp_toolkit.model.programs import kept
+from mlp_toolkit.model.programs.signature import architecture
 from mlp_toolkit.recipe import catalog
 from mlp_toolkit.training.engine.rows import Resident, Rows
 from mlp_toolkit.training.engine.steps import build
@@ -184,50 +186,62 @@ def check_dead(model: Any, rows: Rows) -> None:
 
     No gradient passes them, so that they learn no more.
     """
-    watched, names = _relu_outputs(model)
-    if watched is None or not isinstance(rows, Resident):
+    layers = _relu_layers(model)
+    if not layers or not isinstance(rows, Resident):
         return
-    x = np.asarray(next(rows.blocks(0))[0][:ROWS_LOOKED_AT])
-    sizes = [math.prod(side or 1 for side in output.shape[1:]) for output in watched.outputs]
+    x = tf.constant(next(rows.blocks(0))[0][: min(rows.rows, ROWS_LOOKED_AT)])
+    try:
+        sizes = [math.prod(side or 1 for side in layer.output.shape[1:]) for layer in layers]
+        living = _living(model, layers, tf.TensorSpec((None, *x.shape[1:]), x.dtype))
+    except (AttributeError, ValueError):  # a layer that was first called in another graph
+        return
     each = max(1, VALUES_LOOKED_AT // max(sizes))
-    alive = [np.zeros(int(output.shape[-1]), bool) for output in watched.outputs]
-    for begin in range(0, len(x), each):
-        outputs = watched([x[begin : begin + each]], training=False)
-        for number, values in enumerate(keras.tree.flatten(outputs)):
-            alive[number] |= (np.asarray(values) > 0).any(axis=tuple(range(len(values.shape) - 1)))
+    pieces = [living(x[begin : begin + each]) for begin in range(0, len(x), each)]
     normalised = any(isinstance(layer, keras.layers.BatchNormalization) for layer in model.layers)
     remedy = "Take leaky_relu or a lower learning rate" if normalised else REMEDY_OF_DEAD
-    for name, living in zip(names, alive, strict=True):
-        dead = int((~living).sum())
-        if dead >= DEAD_SHARE * len(living):
+    for place, layer in enumerate(layers):
+        alive = np.any([np.asarray(piece[place]) for piece in pieces], axis=0)
+        dead = int((~alive).sum())
+        if dead >= DEAD_SHARE * len(alive):
             log.warning(
                 "%s: %d of %d relu neurons (%.0f %%) give 0 for each of %s training rows, and learn no more (dead "
                 "ReLUs). %s.",
-                name,
+                layer.name,
                 dead,
-                len(living),
-                100 * dead / len(living),
+                len(alive),
+                100 * dead / len(alive),
                 f"{len(x):,}",
                 remedy,
             )
 
 
-def _relu_outputs(model: Any) -> tuple[Any, list[str]]:
-    """A model that gives what the hidden relu layers of a plain chain or graph give, and their names; or None.
+def _relu_layers(model: Any) -> list[Any]:
+    """The hidden relu layers of a plain chain or graph.
 
     Members are not looked at: a neuron that is dead in one of them is one of many.
     """
     if not getattr(model, "outputs", None) or isinstance(model, Ensemble):
-        return None, []
+        return []
     relu = (keras.activations.relu, keras.activations.relu6)
-    layers = [
+    return [
         layer
         for layer in model.layers[:-1]
         if getattr(layer, "activation", None) in relu
         or (isinstance(layer, keras.layers.ReLU) and not layer.negative_slope and not layer.threshold)
     ]
-    try:
-        outputs = [layer.output for layer in layers]
-        return (keras.Model(model.inputs, outputs, name="watched") if outputs else None), [x.name for x in layers]
-    except (AttributeError, ValueError):  # a layer that was first called in another graph
-        return None, []
+
+
+def _living(model: Any, layers: list[Any], spec: Any) -> Any:
+    """A function of rows: for each of the layers, which of its neurons give more than 0 for some row."""
+
+    def trace() -> Any:
+        watched = keras.Model(model.inputs, [layer.output for layer in layers], name="watched")
+
+        def living(x: Any) -> list[Any]:
+            outputs = keras.tree.flatten(watched([x], training=False))
+            return [tf.reduce_any(values > 0, axis=list(range(len(values.shape) - 1))) for values in outputs]
+
+        return tf.function(living, autograph=False).get_concrete_function(spec)
+
+    known = architecture(model)
+    return kept.program(known and ("living", known, spec, tf.zeros(()).device), model.weights, trace)

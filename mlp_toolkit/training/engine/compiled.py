@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, NamedTuple
 
@@ -66,12 +65,15 @@ def compiled(
     if tally is None:
         return _for_sizes(step, rows, batch_size, sizes)
     whole, rest = any(size >= batch_size for size in sizes), any(size % batch_size for size in sizes)
+    loop, count = (_gathering(gathered, batch_size), gathered.tell) if gathered else (_loop(step, batch_size), None)
+    if xla:
+        loop = _by_xla(loop)
     room = _room(rows.block_rows, batch_size) if xla and whole else None
     specs = [(tf.as_dtype(array.dtype).name, (room, *array.shape[1:])) for array in rows.first]
     function = kept.program(
         (key, xla, batch_size, whole, rest, *specs, tf.zeros(()).device) if key is not None else None,
         variables,
-        lambda: _traced(_over(step, batch_size, gathered if whole else None, whole, rest, xla, tally), specs),
+        lambda: _traced(_over(step, batch_size, tally, loop if whole else None, rest=rest, count=count), specs),
     )
     return Pass(function, room)
 
@@ -99,27 +101,42 @@ def _traced(function: Callable[..., Any], specs: Sequence[tuple[str, tuple[Any, 
 
 
 def _over(
-    step: Step, batch_size: int, gathered: Gathered | None, whole: bool, rest: bool, xla: bool, tally: Tally
+    step: Step, batch_size: int, tally: Tally, loop: Callable[..., Any] | None, *, rest: bool, count: Any
 ) -> Callable[..., dict[str, Any]]:
-    """A function of a block of rows, of whatever number, that carries out `step` on every batch of it."""
-    loop = _gathering(gathered, batch_size) if gathered else _loop(step, batch_size)
-    if xla:
-        loop = tf.function(loop, autograph=False, jit_compile=True)
+    """A function of a block of rows, of whatever number, that carries out a step on every batch of it.
+
+    Args:
+        step: The step, for a last batch that is smaller.
+        batch_size: Rows of the others.
+        tally: What counts.
+        loop: Carries out steps on whole batches; None where there are none.
+        rest: Whether there is a smaller one.
+        count: Counts the metrics of what the loop gives; None where its steps do.
+    """
 
     def epoch(first: Tensor, rows: Tensor, *arrays: Tensor) -> dict[str, Any]:
         _where(first, tally.reset)
         batches = rows // batch_size
-        if whole:
-            with fast_random_numbers() if xla else contextlib.nullcontext():
-                predicted = loop(batches, *arrays)
-            if gathered:
-                gathered.count(predicted, batches * batch_size, arrays)
+        if loop is not None:
+            predicted = loop(batches, *arrays)
+            if count is not None:
+                count(predicted, batches * batch_size, arrays)
         if rest:
             last = tuple(array[batches * batch_size : rows] for array in arrays)
             _where(rows % batch_size > 0, lambda: step(last, batches))
         return tally.results()
 
     return epoch
+
+
+def _by_xla(loop: Callable[..., Any]) -> Callable[..., Any]:
+    compiled_loop = tf.function(loop, autograph=False, jit_compile=True)
+
+    def traced(*given: Any) -> Any:
+        with fast_random_numbers():
+            return compiled_loop(*given)
+
+    return traced
 
 
 def _over_block(step: Step, batch_size: int, size: int) -> Callable[..., dict[str, Any]]:

@@ -1,7 +1,7 @@
 """Metrics of an epoch, counted over the predictions of all its steps at once instead of in every step.
 
-Keras counts in each step, which for the area under the curve takes as long as all the rest of a step of a small network,
-and as long to compile. What is counted are the same predictions, those that each step made on its way.
+Keras counts in each step, which for the area under the curve takes as long as all the rest of a step of a small
+network, and as long to compile. What is counted are the same predictions, those that each step made on its way.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ class Gathered(NamedTuple):
 
     Attributes:
         step: A step of training that returns its predictions.
-        count: Counts the metrics: takes the predictions, how many rows of them count, and the arrays of the block.
+        tell: Counts the metrics: takes the predictions, how many rows of them count, and the arrays of the block.
         shape: Of a row's predictions.
         dtype: Of the predictions.
     """
 
     step: Step
-    count: Callable[[Tensor, Tensor, Arrays], None]
+    tell: Callable[[Tensor, Tensor, Arrays], None]
     shape: tuple[int, ...]
     dtype: str
 

@@ -22,7 +22,7 @@ from mlp_toolkit.training.engine.counting import Gathered, gathered
 from mlp_toolkit.training.engine.history import History
 from mlp_toolkit.training.engine.rows import Arrays, Rows
 from mlp_toolkit.training.engine.steps import Step, Told, Work, build, devices, weighing_labels
-from mlp_toolkit.training.engine.variables import all_variables, variables
+from mlp_toolkit.training.engine.variables import all_variables, assign, snapshot
 
 log = logging.getLogger("mlp_toolkit")
 
@@ -113,15 +113,15 @@ def _loop(engines: list[str], work: Work) -> tuple[_Compiled | _Steps, str]:
     work = work._replace(model=weighing_labels(model, work.rows))
     build(work.model, work.rows.first)
     kind = signature(model) if engines else None  # the optimizer's variables are part of it
-    held = variables(work.model)
+    # While layers and losses of somebody's own are traced, they may change anything; known ones change nothing.
+    before = snapshot(work.model) if engines and kind is None else []
     for engine in engines:
-        before = [variable.numpy() for variable in held]
         try:
             return _Compiled(work, xla=engine == "xla", signature=kind), engine
         except Exception as error:  # Whatever a layer or a loss raises while it is traced: the next engine takes over.
             log.warning("Not compiled (%s): %s: %s", engine, type(error).__name__, str(error).split("\n")[0][:200])
-            for variable, value in zip(held, before, strict=True):
-                variable.assign(value)
+            if before:
+                assign(work.model, before)
     return _Steps(work), "steps"
 
 
@@ -178,23 +178,20 @@ class _Compiled:
         step, self._told = work.train_step()
         self._tally = _tally(work.model)
         at_once = None if self._outside else gathered(work, known=signature is not None)
-        self._train = self._pass(step, work.rows, work.sizes[0], self._tally, at_once=at_once)
+        self._train = self._pass(step, self._tally, at_once=at_once)
         if work.validation is not None:
             step, weighted, self._told_of_validation = work.test_step()
             self._test_tally = _tally(work.model, weighted)
-            self._test = self._pass(step, work.validation, work.sizes[1], self._test_tally, weighted)
+            self._test = self._pass(step, self._test_tally, weighted=weighted)
 
-    def _pass(
-        self,
-        step: Step,
-        rows: Rows,
-        batch_size: int,
-        tally: Tally,
-        weighted: Any = None,
-        at_once: Gathered | None = None,
-    ) -> Pass:
-        """A pass over rows: of training, or of validation, which may count a second loss."""
-        training = rows is self.work.rows
+    def _pass(self, step: Step, tally: Tally, *, weighted: Any = None, at_once: Gathered | None = None) -> Pass:
+        """A pass over the rows of training, or, where `tally` is not theirs, of validation.
+
+        That one may count a second loss.
+        """
+        training = tally is self._tally
+        rows, batch_size = (self.work.rows if training else self.work.validation), self.work.sizes[not training]
+        assert rows is not None
         key = self._key and ("train" if training else "test", self._key)
         return compiled(
             step,

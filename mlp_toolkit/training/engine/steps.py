@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -10,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mlp_toolkit.model.backend import keras, tf
+from mlp_toolkit.model.keras_private import metrics_built
 from mlp_toolkit.model.keras_types import Network, Tensor
 from mlp_toolkit.model.members.ensemble import Ensemble
 from mlp_toolkit.training.engine.rows import Arrays, Rows
@@ -153,10 +155,14 @@ def uncounted(model: Network) -> Network:
     return _view(model, compute_metrics=compute_metrics)
 
 
+def _constant(value: Any, _: Any) -> Any:
+    return value
+
+
 def _view(model: Network, **methods: Callable[..., Any]) -> Network:
     """The same model, weights, optimizer and metrics, with other methods; the model itself stays untouched."""
     # A property wins over an attribute of the same name that the model itself may have.
-    own = {name: property(lambda _, method=method: method) for name, method in methods.items()}
+    own = {name: property(functools.partial(_constant, method)) for name, method in methods.items()}
     view: Network = object.__new__(type(type(model).__name__, (type(model),), own))
     object.__setattr__(view, "__dict__", model.__dict__)
     return view
@@ -233,6 +239,10 @@ def build(model: Network, first: Arrays) -> None:
     strategy = model.distribute_strategy
     with strategy.scope():
         model.optimizer.build(model.trainable_variables)
+        if _is_told_by_its_form(model):
+            output, y = model.outputs[0], tf.constant(first[1][:1])
+            if metrics_built(model, y, tf.zeros((1, *output.shape[1:]), output.dtype)):
+                return
         said, level = tf.get_logger(), tf.get_logger().level
         said.setLevel(logging.ERROR)  # TensorFlow warns that a strategy is slow outside of a graph: this is one row
         try:
@@ -240,6 +250,13 @@ def build(model: Network, first: Arrays) -> None:
         finally:
             said.setLevel(level)
     model.reset_metrics()
+
+
+def _is_told_by_its_form(model: Network) -> bool:
+    """Whether nothing but metrics may create variables in a step: a graph of layers, with Keras's steps and loss."""
+    kind, outputs = type(model), getattr(model, "outputs", None) or []
+    own_loss = kind.compute_loss is not keras.Model.compute_loss or "compute_loss" in vars(model)
+    return len(outputs) == 1 and None not in outputs[0].shape[1:] and not own_loss and not has_own(model, "train_step")
 
 
 def devices(model: Network) -> int:
