@@ -43,6 +43,12 @@ def test_operations_of_an_epoch_by_hand(benchmark):
     assert cases.flops(iris) == 150 * (6 * (4 * 64 + 64 * 64 + 64 * 3) - 2 * 4 * 64)
 
 
+def test_the_loop_by_hand_trains_as_fit_does(benchmark, monkeypatch):
+    by_hand = benchmark("by_hand")
+    monkeypatch.setattr(by_hand, "ROWS", 20 * by_hand.BATCH_SIZE)
+    by_hand.check(*by_hand.rows())
+
+
 @pytest.mark.parametrize("task", ["regression", "binary", "multilabel", "multiclass"])
 def test_data_is_what_the_task_needs(benchmark, task):
     cases = benchmark("fit_cases")

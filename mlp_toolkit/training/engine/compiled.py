@@ -51,7 +51,7 @@ def compiled(
     """Compiles a step over all blocks of these rows, or takes a program that is kept.
 
     Args:
-        step: A step of training or validation.
+        step: A step of training or validation, which returns its predictions where they are gathered.
         rows: What it will go over.
         batch_size: Rows of a step.
         xla: Whether XLA compiles the loop over whole batches. The last batch, one of an epoch, is left to TensorFlow's
@@ -59,21 +59,18 @@ def compiled(
         tally: What counts; None on several devices, where that is done outside, and which ask for steps of known size.
         key: What the step depends on besides its variables; None keeps the program for nobody else.
         variables: All that it reads and writes.
-        gathered: How the metrics of whole batches are counted at once; None lets each step count them.
+        gathered: How the metrics are counted at once; None where each step counts them.
     """
     sizes = {rows.block_rows, rows.rows % rows.block_rows or rows.block_rows}
     if tally is None:
         return _for_sizes(step, rows, batch_size, sizes)
     whole, rest = any(size >= batch_size for size in sizes), any(size % batch_size for size in sizes)
-    loop, count = (_gathering(gathered, batch_size), gathered.tell) if gathered else (_loop(step, batch_size), None)
-    if xla:
-        loop = _by_xla(loop)
     room = _room(rows.block_rows, batch_size) if xla and whole else None
     specs = [(tf.as_dtype(array.dtype).name, (room, *array.shape[1:])) for array in rows.first]
     function = kept.program(
         (key, xla, batch_size, whole, rest, *specs, tf.zeros(()).device) if key is not None else None,
         variables,
-        lambda: _traced(_over(step, batch_size, tally, loop if whole else None, rest=rest, count=count), specs),
+        lambda: _traced(_over(step, batch_size, tally, gathered, whole=whole, rest=rest, xla=xla), specs),
     )
     return Pass(function, room)
 
@@ -101,35 +98,35 @@ def _traced(function: Callable[..., Any], specs: Sequence[tuple[str, tuple[Any, 
 
 
 def _over(
-    step: Step, batch_size: int, tally: Tally, loop: Callable[..., Any] | None, *, rest: bool, count: Any
+    step: Step, batch_size: int, tally: Tally, gathered: Gathered | None, *, whole: bool, rest: bool, xla: bool
 ) -> Callable[..., dict[str, Any]]:
-    """A function of a block of rows, of whatever number, that carries out a step on every batch of it.
-
-    Args:
-        step: The step, for a last batch that is smaller.
-        batch_size: Rows of the others.
-        tally: What counts.
-        loop: Carries out steps on whole batches; None where there are none.
-        rest: Whether there is a smaller one.
-        count: Counts the metrics of what the loop gives; None where its steps do.
-    """
+    """A function of a block of rows, of whatever number, that carries out `step` on every batch of it."""
+    loop = _gathering(step, batch_size, gathered) if gathered else _loop(step, batch_size)
+    if xla:
+        loop = _by_xla(loop)
 
     def epoch(first: Tensor, rows: Tensor, *arrays: Tensor) -> dict[str, Any]:
         _where(first, tally.reset)
         batches = rows // batch_size
-        if loop is not None:
-            predicted = loop(batches, *arrays)
-            if count is not None:
-                count(predicted, batches * batch_size, arrays)
+        done = batches * batch_size
+        found: list[Any] = [loop(batches, *arrays)] if whole else []
         if rest:
-            last = tuple(array[batches * batch_size : rows] for array in arrays)
-            _where(rows % batch_size > 0, lambda: step(last, batches))
+            last = tuple(array[done:rows] for array in arrays)
+            if gathered is None:
+                _where(done < rows, lambda: step(last, batches))
+            else:
+                nothing = tf.zeros((0, *gathered.shape), gathered.dtype)
+                found = [part[:done] for part in found]
+                found.append(tf.cond(done < rows, lambda: step(last, batches)["predicted"], lambda: nothing))
+        if gathered is not None:
+            gathered.tell(tf.concat(found, axis=0), rows, arrays)
         return tally.results()
 
     return epoch
 
 
 def _by_xla(loop: Callable[..., Any]) -> Callable[..., Any]:
+    """The loop as XLA compiles it."""
     compiled_loop = tf.function(loop, autograph=False, jit_compile=True)
 
     def traced(*given: Any) -> Any:
@@ -166,12 +163,12 @@ def _loop(step: Step, batch_size: int) -> Callable[..., None]:
     return loop
 
 
-def _gathering(gathered: Gathered, batch_size: int) -> Callable[..., Tensor]:
-    """The same, which gives the predictions of all steps, (rows, …)."""
+def _gathering(step: Step, batch_size: int, gathered: Gathered) -> Callable[..., Tensor]:
+    """The same, which gives the predictions of all steps, (rows, …); what stands behind them means nothing."""
 
     def loop(batches: Tensor, *arrays: Tensor) -> Tensor:
         def body(index: Tensor, predicted: Any) -> tuple[Tensor, Any]:
-            found = gathered.step(_batch(arrays, index, batch_size), index)["predicted"]
+            found = step(_batch(arrays, index, batch_size), index)["predicted"]
             return index + 1, predicted.write(index, found)
 
         room = arrays[0].shape[0]

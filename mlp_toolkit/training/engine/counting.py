@@ -11,9 +11,9 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from mlp_toolkit.model.backend import keras, tf
-from mlp_toolkit.model.keras_types import Network, Tensor
+from mlp_toolkit.model.keras_types import Tensor
 from mlp_toolkit.training.engine.rows import Arrays
-from mlp_toolkit.training.engine.steps import Step, Work, has_own
+from mlp_toolkit.training.engine.steps import Work, has_own
 
 # Metrics that add up over rows, so that it is all one how many of them come at once.
 _NAMES = """
@@ -29,16 +29,14 @@ ROWS_AT_ONCE = 4096  # some metrics compare each prediction with 200 thresholds
 
 
 class Gathered(NamedTuple):
-    """How the predictions of steps are gathered and counted.
+    """How the predictions of an epoch are gathered and counted.
 
     Attributes:
-        step: A step of training that returns its predictions.
         tell: Counts the metrics: takes the predictions, how many rows of them count, and the arrays of the block.
         shape: Of a row's predictions.
         dtype: Of the predictions.
     """
 
-    step: Step
     tell: Callable[[Tensor, Tensor, Arrays], None]
     shape: tuple[int, ...]
     dtype: str
@@ -51,26 +49,27 @@ def gathered(work: Work, known: bool) -> Gathered | None:
         work: The network and its rows.
         known: Whether nothing of the network is code of somebody's own.
     """
-    model, block_rows = work.model, work.rows.block_rows
+    model = work.model
     if not known or has_own(model, "train_step") or "compute_metrics" in vars(model):
         return None
-    counted = [metric for whole in model.metrics for metric in getattr(whole, "metrics", [])]
-    if not counted or not all(type(metric) in ADDING_UP for metric in counted):
+    compiled = [metrics for metrics in model.metrics if getattr(metrics, "metrics", ())]  # Keras holds them in one
+    if len(compiled) != 1 or not all(type(metric) in ADDING_UP for metric in compiled[0].metrics):
         return None
-    output = model.outputs[0]
-    shape = tuple(output.shape[1:])
-    if None in shape or block_rows * math.prod(shape) > VALUES_HELD:
+    shape = tuple(model.outputs[0].shape[1:])
+    if None in shape or work.rows.block_rows * math.prod(shape) > VALUES_HELD:
         return None
-    return Gathered(work.uncounted_step(), lambda *given: _count(model, *given), shape, output.dtype)
 
+    def tell(predicted: Tensor, rows: Tensor, arrays: Arrays) -> None:
+        def some(begin: Tensor) -> tuple[Tensor]:
+            end = tf.minimum(begin + ROWS_AT_ONCE, rows)
+            y, *weights = (array[begin:end] for array in arrays[1:3])
+            compiled[0].update_state(y, predicted[begin:end], *weights)
+            return (end,)
 
-def _count(model: Network, predicted: Tensor, rows: Tensor, arrays: Arrays) -> None:
-    """Counts the metrics over so many rows of a block."""
+        room = arrays[0].shape[0]
+        if room is not None and room <= ROWS_AT_ONCE:
+            some(tf.constant(0))
+        else:
+            tf.while_loop(lambda begin: begin < rows, some, (tf.constant(0),))
 
-    def some(begin: Tensor) -> tuple[Tensor]:
-        end = tf.minimum(begin + ROWS_AT_ONCE, rows)
-        y, *weights = (array[begin:end] for array in arrays[1:3])
-        model.compute_metrics(None, y, predicted[begin:end], *weights)
-        return (end,)
-
-    tf.while_loop(lambda begin: begin < rows, some, (tf.constant(0),))
+    return Gathered(tell, shape, model.outputs[0].dtype)

@@ -26,12 +26,13 @@ from mlp_toolkit.training.engine.variables import all_variables, assign, snapsho
 
 log = logging.getLogger("mlp_toolkit")
 
-# Whether compiling by XLA pays. It takes 0.6 to 0.9 s more than TensorFlow's graph does (1 to 5 layers, with
-# validation), and saves so much a step, measured on 2 cores at batch 32: 64: 0.19 ms; 64-64: 0.19 ms; 5 × 64: 0.27 ms;
-# and 3 × 256, batch 256: 1.5 ms. That is close to a constant and a share of the weights. That later trainings find the
-# program compiled does not count: the first would be slower for it, and more trainings would differ in the last digits
-# from the same one in two halves.
-XLA_SECONDS_TO_COMPILE = 0.75
+# Whether compiling by XLA pays. It takes 0.45 s more than TensorFlow's graph does, and saves so much a step, measured
+# on 2 cores at batch 32: 64: 0.19 ms; 64-64: 0.19 ms; 5 × 64: 0.27 ms; and 3 × 256, batch 256: 1.5 ms. That is close to
+# a constant and a share of the weights. A program is kept for later trainings of its kind, the folds of a
+# cross-validation or a cell that runs again: it is taken to serve three in all, so that a single one is slower by 0.3 s
+# at most. How many there were does not count: the same training would end on other last digits than before.
+XLA_SECONDS_TO_COMPILE = 0.45
+TRAININGS = 3
 XLA_SECONDS_SAVED_A_STEP = 1.8e-4
 XLA_SECONDS_SAVED_A_STEP_AND_WEIGHT = 5e-9
 # Augmentation saves more by far: 28 × 28 grey images take 2.5 to 3.3 µs each by XLA, 24 to 38 by TensorFlow's graph.
@@ -145,7 +146,7 @@ def _engines(model: Network, callbacks: Sequence[Any], steps: int, pixels: int =
         return ["graph"]  # XLA cannot hold what several devices tell each other
     saved = XLA_SECONDS_SAVED_A_STEP + XLA_SECONDS_SAVED_A_STEP_AND_WEIGHT * model.count_params()
     saved += XLA_SECONDS_SAVED_A_PIXEL * pixels
-    return ["xla", "graph"] if steps * saved >= XLA_SECONDS_TO_COMPILE else ["graph"]
+    return ["xla", "graph"] if TRAININGS * steps * saved >= XLA_SECONDS_TO_COMPILE else ["graph"]
 
 
 def _watches_batches(callback: Any) -> bool:
@@ -178,6 +179,7 @@ class _Compiled:
         step, self._told = work.train_step()
         self._tally = _tally(work.model)
         at_once = None if self._outside else gathered(work, known=signature is not None)
+        step = step if at_once is None else work.uncounted_step()
         self._train = self._pass(step, self._tally, at_once=at_once)
         if work.validation is not None:
             step, weighted, self._told_of_validation = work.test_step()

@@ -133,9 +133,9 @@ def test_xla_is_taken_where_its_compilation_pays():
         return epoch._engines(build_mlp("binary", n_features=32, **options), [], steps)
 
     assert engines(100) == ["graph"]
-    assert engines(15_000) == ["xla", "graph"]
-    assert engines(1_000, hidden=[512] * 3) == ["xla", "graph"]
-    assert engines(1_000, hidden=[10]) == ["graph"]
+    assert engines(1_120) == ["xla", "graph"]  # 2,000 rows, 20 epochs
+    assert engines(500, hidden=[512] * 3) == ["xla", "graph"]
+    assert engines(500, hidden=[10]) == ["graph"]
 
 
 def test_a_test_step_of_ones_own_leaves_the_weighted_loss_beside_what_it_says(rows, engine):
