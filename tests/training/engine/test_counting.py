@@ -21,7 +21,7 @@ WATCHED = {
     ],
     "multilabel": lambda: [
         METRICS.AUC(multi_label=True, name="auc"),
-        METRICS.F1Score(threshold=0.5),
+        METRICS.F1Score("micro", 0.5),
         "binary_accuracy",
     ],
     "multiclass": lambda: ["accuracy", METRICS.SparseTopKCategoricalAccuracy(2)],
@@ -77,7 +77,7 @@ def test_a_metric_of_ones_own_is_told_of_every_batch(rows, name, monkeypatch):
 
         def __init__(self):
             super().__init__(name="batches")
-            self.seen = self.add_weight(name="seen")
+            self.seen = self.add_weight(name="seen", initializer="zeros")
 
         def update_state(self, y_true, y_pred, sample_weight=None):
             self.seen.assign_add(1.0)
