@@ -75,6 +75,7 @@ $(VENV)/ready: pyproject.toml $(CONSTRAINTS)
 bench: $(VENV)/ready
 	$(BIN)/python benchmarks/fit.py
 	$(BIN)/python benchmarks/again.py
+	$(BIN)/python benchmarks/by_hand.py
 	$(BIN)/python benchmarks/members.py
 	$(BIN)/python benchmarks/augment.py
 	$(BIN)/python benchmarks/predict.py

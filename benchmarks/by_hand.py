@@ -23,7 +23,7 @@ from mlp_toolkit.training.engine.rows import row_order
 
 ROWS, FEATURES, HIDDEN, BATCH_SIZE = 20_000, 32, [64, 64], 32
 RATE, BETA_1, BETA_2, EPSILON = 0.001, 0.9, 0.999, 1e-7
-EPOCHS, ROUNDS = 20, 3
+EPOCHS, ROUNDS = 20, 5
 RESULTS = Path(__file__).parent / "results" / "by_hand.md"
 
 
