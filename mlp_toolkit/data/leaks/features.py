@@ -89,7 +89,8 @@ def _way(column: _Column, target: np.ndarray, task: str, chance: float) -> str |
         return "a threshold alone parts its classes without an error"
     if _maps(column.codes, y) < chance:
         return "each of its values goes with one class only"
-    if _maps((column.codes >= 0).astype(np.intp), y) < chance:
+    known = column.codes >= 0
+    if not known.all() and _maps(known.astype(np.intp), y) < chance:
         return "whether it has a value tells the class"
     return None
 
