@@ -174,11 +174,11 @@ def _tensor(matrix: np.ndarray) -> Any:
 
 
 def predictions_table(values: np.ndarray, target: Target, index: pd.Index[Any] | None = None) -> pd.DataFrame:
-    """Outputs as columns with the user's names; rows are called as in `index`, or counted from 0.
+    r"""Outputs as columns with the user's names; rows are called as in `index`, or counted from 0.
 
     Regression: one column per target. Binary: `label`, `probability` (of the positive class). Multiclass: `label`,
     `probability_<class>`. Multilabel: `<label>` (0 or 1), `probability_<label>`. With intervals `<target>_lower` and
-    `<target>_upper`, or `set`, the labels joined by `|` (one within a label is `\\|`).
+    `<target>_upper`, or `set`, the labels joined by `|` (one within a label is `\|`).
     """
     import pandas as pd
 
