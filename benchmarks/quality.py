@@ -37,6 +37,7 @@ import mlp_toolkit as mt
 RESULTS = Path(__file__).parent / "results"
 RECORD = RESULTS / "quality.jsonl"
 MOST_ROWS = 10_000  # of a set: drawn by its split's seed, so that all sets together take hours, not days
+DRAWS = 200  # of the test rows, by which a difference of two models is doubted
 RANKED = ("strong", "slides", "catboost", "lightgbm", "xgboost", "realmlp", "scikit-learn's MLP", "linear")
 THREADS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
@@ -70,7 +71,7 @@ def main() -> None:
             wanted = [model for model in models if (name, split, model) not in done]
             rows = split_rows(asked.folder, about, split) if wanted else None
             for model in wanted:
-                record(name, split, model, measured(models[model], rows))
+                record(name, split, model, measured(models[model], rows, linear if model == "strong" else None))
     print(table())
 
 
@@ -93,12 +94,26 @@ def split_rows(folder: Path, about: dict[str, Any], seed: int, most: int = MOST_
     return Rows(task, words, x, train[targets], x_test, test[targets])
 
 
-def measured(model: Callable[[Rows], np.ndarray], rows: Rows) -> dict[str, float]:
-    """Error on the test rows (rmse, 1 - AUC, share of wrong classes, 1 - mean AUC of labels), and CPU-seconds."""
+Model = Callable[[Rows], np.ndarray]
+
+
+def measured(model: Model, rows: Rows, beside: Model | None = None) -> dict[str, float]:
+    """Error on the test rows and CPU-seconds; beside another model, how far behind that it is, too."""
     begun = time.process_time()
     said = model(rows)
     spent = time.process_time() - begun
-    return {"error": error_of(rows, said), "seconds": spent}
+    return {"error": error_of(rows, said), "seconds": spent, **(behind(rows, said, beside(rows)) if beside else {})}
+
+
+def behind(rows: Rows, said: np.ndarray, other: np.ndarray) -> dict[str, float]:
+    """How much larger an error is than another, and the standard error of that, by drawing test rows again."""
+    random, count = np.random.default_rng(0), len(said)
+    apart = []
+    for places in (random.integers(count, size=count) for _ in range(DRAWS)):
+        drawn = rows._replace(y_test=rows.y_test.iloc[places])
+        apart.append(error_of(drawn, said[places]) - error_of(drawn, other[places]))
+    # A draw that has one class alone tells nothing.
+    return {"behind": error_of(rows, said) - error_of(rows, other), "behind_error": float(np.nanstd(apart, ddof=1))}
 
 
 def error_of(rows: Rows, said: np.ndarray) -> float:
@@ -123,7 +138,7 @@ def positive(rows: Rows) -> Any:
     return rows.y.iloc[:, 0].value_counts().index[-1]
 
 
-def all_models() -> dict[str, Callable[[Rows], np.ndarray]]:
+def all_models() -> dict[str, Model]:
     """Each fits the rows to learn, and gives for those to test values, classes, or probabilities (rows, labels)."""
     found: dict[str, Callable[[Rows], np.ndarray]] = {
         "strong": lambda rows: ours(rows, "strong"),
@@ -292,9 +307,24 @@ def table() -> str:
         f"\nErrors: RMSE (several targets: in standard deviations), 1 - AUC, share of wrong classes; {counts.min()} to "
         f"{counts.max()} splits a set, at most {MOST_ROWS:,} rows."
     )
+    said.extend(told_of_linear(lines))
     text = "\n".join(said)
     (RESULTS / "quality.md").write_text(text + "\n", "utf-8")
     return text
+
+
+def told_of_linear(lines: pd.DataFrame) -> list[str]:
+    """On which sets strong is behind the linear model by more than a standard error; splits count as independent."""
+    if "behind" not in lines:
+        return []
+    sets = lines.dropna(subset="behind").groupby("set")
+    mean = sets["behind"].mean()
+    error = np.sqrt(sets["behind_error"].agg(lambda own: np.square(own).sum())) / sets.size()
+    clear = [f"{name} ({mean[name]:.2g} ± {error[name]:.2g})" for name in mean.index[mean > error]]
+    return [
+        f"\nOf {len(mean)} sets strong is behind linear by more than the standard error of that difference, of the "
+        f"same rows, on {len(clear)}{': ' if clear else ''}{', '.join(clear)}."
+    ]
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
@@ -218,3 +219,29 @@ def test_what_a_search_gained_by_hand(benchmark):
     assert "| 0.8 → 0.85 | -25.0% |" in page
     assert "| 2 → 3 | +50.0% |" in page
     assert "on 1 of 2 sets; errors of the test rows change by +12.5% on average" in page
+
+
+def test_the_standard_error_of_a_paired_difference_is_that_of_the_rows(benchmark):
+    quality, random = benchmark("quality"), np.random.default_rng(1)
+    y = pd.DataFrame({"y": random.integers(3, size=400)})
+    ours, other = ((y["y"].to_numpy() + (random.random(400) < wrong)) % 3 for wrong in (0.3, 0.2))
+    rows = quality.Rows("multiclass", [], y, y, y, y)
+    found = quality.behind(rows, ours, other)
+    apart = (ours != y["y"]).astype(float) - (other != y["y"])  # of shares of wrong classes: a mean over rows
+    assert found["behind"] == pytest.approx(apart.mean())
+    assert found["behind_error"] == pytest.approx(apart.std() / 20, rel=0.15)
+
+
+def test_the_table_of_quality_names_the_sets_on_which_strong_is_clearly_behind(benchmark, monkeypatch, tmp_path):
+    quality = benchmark("quality")
+    monkeypatch.setattr(quality, "RESULTS", tmp_path)
+    monkeypatch.setattr(quality, "RECORD", tmp_path / "quality.jsonl")
+    for split, spread in enumerate([0.03, 0.04]):  # the mean's standard error: 0.025
+        for name, behind in {"clear": 0.03, "unclear": 0.02, "ahead": -0.5}.items():
+            told = {"error": 1.0, "seconds": 1.0, "behind": behind, "behind_error": spread}
+            quality.record(name, split, "strong", told)
+            quality.record(name, split, "linear", {"error": 1.0 - behind, "seconds": 1.0})
+    text = quality.table()
+    assert text.splitlines()[-1].endswith("on 1: clear (0.03 ± 0.025).")
+    assert "Of 3 sets" in text
+    assert (tmp_path / "quality.md").read_text("utf-8") == text + "\n"
