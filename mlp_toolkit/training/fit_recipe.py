@@ -231,7 +231,7 @@ def _kept(
     if sets == 1 or spec.train.keep != "blended":
         x, *_, fold = learned.in_order()
         return network, out_of_fold(network, x, fold, members).mean(axis=0)
-    return with_shares(network, learned, members, regression=spec.task == "regression", notes=state.notes)
+    return with_shares(network, learned, members, task=spec.task, notes=state.notes)
 
 
 def augmentation_of(spec: Recipe, data: RecipeData) -> Augmentation | None:

@@ -7,11 +7,14 @@ import pandas as pd
 import pytest
 from sklearn import metrics
 from sklearn.datasets import load_breast_cancer
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import PredefinedSplit, cross_val_predict
 from support import killed_after_a_checkpoint
 
 import mlp_toolkit as mt
 from mlp_toolkit.model.backend import tf
 from mlp_toolkit.recipe import resolving
+from mlp_toolkit.training.engine.linear import PENALTIES
 
 QUICK = {"train.epochs": 4, "model.hidden": [8], "model.ensemble": 3, "train.batch_size": 32}
 
@@ -73,26 +76,31 @@ def test_a_row_held_out_is_predicted_by_its_own_member_alone(strong, folder):
     )
 
 
-def test_a_linear_model_has_a_share_where_it_helps_on_the_rows_held_out(folder, tmp_path):
+@pytest.mark.parametrize(
+    ("task", "score", "least"), [("regression", "r2", 0.5), ("binary", "auc", 0.7), ("multiclass", "accuracy", 0.5)]
+)
+def test_a_linear_model_has_a_share_where_it_helps_on_the_rows_held_out(folder, tmp_path, task, score, least):
     overrides = {"preset": "strong", **QUICK, "train.optimizer.learning_rate": 1e-5}  # the networks learn nothing
-    run = mt.run(folder / "regression.yaml", overrides, out=tmp_path / "run", verbose=0)
+    run = mt.run(folder / f"{task}.yaml", overrides, out=tmp_path / "run", verbose=0)
     assert any(note.startswith("a linear model has a share of 0.") for note in run.metrics["notes"])
-    rows = pd.read_parquet(run.directory / "out_of_fold.parquet")
-    assert metrics.r2_score(rows["target"], rows["prediction"]) > 0.5
-    assert run.metrics["test"]["r2"] > 0.5
+    assert run.metrics["validation"][score] > least
+    assert run.metrics["test"][score] > least
     tested = pd.read_parquet(run.directory / "predictions.parquet")
     people = pd.read_csv(folder / "people.csv").iloc[tested["row"]]
-    np.testing.assert_allclose(run.predict(people).iloc[:, 0], tested["prediction"], rtol=1e-6)
+    said = run.predict(people)
+    known = tested.filter(regex="prediction" if task == "regression" else "probability")
+    np.testing.assert_allclose(said[said.columns[-known.shape[1] :]], known, rtol=1e-5)
     again = mt.run(run.directory / "recipe.yaml", out=tmp_path / "again", verbose=0)
     assert again.metrics["test"] == run.metrics["test"]
 
 
-def test_networks_of_several_epochs_have_shares_in_a_classification(strong, folder):
+def test_networks_of_several_epochs_and_a_linear_model_have_shares_in_a_classification(strong, folder):
     run = strong["binary"]
-    network = next(layer for layer in run.model.layers if hasattr(layer, "member_outputs"))
-    shares = np.array(network.layers[-1].shares)
+    both = next(layer for layer in run.model.layers if layer.name.endswith("_and_linear"))
+    network = next(layer for layer in both.layers if hasattr(layer, "member_outputs"))
+    shares, linear = np.array(network.layers[-1].shares), both.get_layer("linear").share
     assert len(shares) == network.members == 4 * 3, "best, after the first and the second epoch, last"
-    assert shares.sum() == pytest.approx(1)
+    assert shares.sum() + linear == pytest.approx(1)
     assert (shares >= 0).all()
     rows = pd.read_parquet(run.directory / "out_of_fold.parquet")
     people = pd.read_csv(folder / "people.csv").iloc[rows["row"]].reset_index(drop=True)
@@ -103,7 +111,11 @@ def test_networks_of_several_epochs_have_shares_in_a_classification(strong, fold
     x = encode(frames.normalise(people), encoding_of(run.model))
     each = network.member_outputs(tf.constant(x)).numpy()[:, :, 0]
     own = sum(3 * shares[3 * place] * each[3 * place + rows["fold"], np.arange(len(rows))] for place in range(4))
-    np.testing.assert_allclose(own, rows["probability"], atol=1e-5)
+    rest, y = (rows["probability"].to_numpy() - own) / linear, rows["target"] == run.model.layers[-1].classes[1]
+    folds = PredefinedSplit(rows["fold"])
+    models = [LogisticRegression(C=1 / penalty, tol=1e-6) for penalty in PENALTIES]
+    said = [cross_val_predict(model, x, y, cv=folds, method="predict_proba")[:, 1] for model in models]
+    assert min(np.abs(outside - rest).max() for outside in said) < 0.01, "one that has not learnt the fold"
 
 
 def test_classes_have_a_like_share_in_each_fold(strong):

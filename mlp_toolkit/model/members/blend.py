@@ -18,7 +18,7 @@ def blended(network: Ensemble, shares: Sequence[float], share: float = 0.0, line
         network: Several sets of members, one after another; its last layer bounds their values.
         shares: Of each set.
         share: Of the linear model; all shares add up to 1.
-        linear: Has `kernel` (features, outputs) and `bias` (outputs,); None where there is none.
+        linear: Has `kernel` (features, outputs), `bias` (outputs,) and `activation`; None where there is none.
 
     Returns:
         An `Ensemble` where the linear model has no share; else a model of it and the linear model. It shares the
@@ -30,10 +30,12 @@ def blended(network: Ensemble, shares: Sequence[float], share: float = 0.0, line
     model: Network = Ensemble(network.input, mean(last.input), name=network.name)
     if share:
         features = keras.Input(network.input.shape[1:], name="features")
-        layer = LinearShare(share, last.low, last.high, name="linear")
-        outputs = keras.layers.Add(name="blend")([model(features), layer(features)])
+        outputs = len(linear.bias)
+        low, high = last.low or [0.0] * outputs, last.high or [1.0] * outputs  # of probabilities
+        layer = LinearShare(share, low, high, linear.activation, name="linear")
+        both = keras.layers.Add(name="blend")([model(features), layer(features)])
         layer.kernel.assign(linear.kernel)
         layer.bias.assign(linear.bias)
-        model = keras.Model(features, outputs, name=f"{network.name}_and_linear")
+        model = keras.Model(features, both, name=f"{network.name}_and_linear")
     model.compile_from_config(network.get_compile_config())
     return model

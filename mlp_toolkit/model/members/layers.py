@@ -289,17 +289,22 @@ class MembersMean(keras.layers.Layer):
 
 @register
 class LinearShare(keras.layers.Layer):
-    """A linear model's values times its share: (rows, features) → (rows, outputs). It is fitted elsewhere, not learnt.
+    """A linear model's values or probabilities times its share: (rows, features) → (rows, outputs).
+
+    It is fitted elsewhere, not learnt.
 
     Args:
         share: From 0 to 1.
         low: The least value of each output.
         high: The greatest.
+        activation: linear; sigmoid or softmax make probabilities.
     """
 
-    def __init__(self, share: float, low: Sequence[float], high: Sequence[float], **kwargs: Any) -> None:
+    def __init__(
+        self, share: float, low: Sequence[float], high: Sequence[float], activation: str = "linear", **kwargs: Any
+    ) -> None:
         super().__init__(trainable=False, **{**kwargs, "dtype": "float32"})
-        self.share, self.low, self.high = share, list(low), list(high)
+        self.share, self.low, self.high, self.activation = share, list(low), list(high), activation
 
     def build(self, input_shape: Sequence[int | None]) -> None:
         """Makes the weights."""
@@ -309,7 +314,8 @@ class LinearShare(keras.layers.Layer):
 
     def call(self, inputs: Tensor) -> Tensor:
         """The values, within the bounds."""
-        return self.share * tf.clip_by_value(tf.matmul(inputs, self.kernel) + self.bias, self.low, self.high)
+        values = ACTIVATIONS[self.activation](tf.matmul(inputs, self.kernel) + self.bias)
+        return self.share * tf.clip_by_value(values, self.low, self.high)
 
     def compute_output_shape(self, input_shape: Sequence[int | None]) -> tuple[int | None, ...]:
         """The shape of what `call` gives."""
@@ -317,11 +323,17 @@ class LinearShare(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """What a file holds of this layer."""
-        return layer_config(self, {"share": self.share, "low": self.low, "high": self.high})
+        own = {"share": self.share, "low": self.low, "high": self.high, "activation": self.activation}
+        return layer_config(self, own)
 
     def sound(self) -> bool:
         """Whether the settings are such as we write."""
-        return is_number(self.share) and are_numbers(self.low, self.high) and 0 < len(self.low) == len(self.high)
+        return (
+            is_number(self.share)
+            and are_numbers(self.low, self.high)
+            and 0 < len(self.low) == len(self.high)
+            and self.activation in ("linear", "sigmoid", "softmax")
+        )
 
 
 def _are_sizes(members: Any, units: Any = 1) -> bool:

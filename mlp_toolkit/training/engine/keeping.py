@@ -11,6 +11,7 @@ from mlp_toolkit.model.members.blend import blended
 from mlp_toolkit.model.members.ensemble import Ensemble
 from mlp_toolkit.training.engine import blending
 from mlp_toolkit.training.engine.folds import out_of_fold
+from mlp_toolkit.training.engine.linear import logistic, ridge
 from mlp_toolkit.training.engine.members import side_by_side
 from mlp_toolkit.training.engine.rows import Resident
 
@@ -37,27 +38,30 @@ def of_several_epochs(network: Ensemble, states: list[Any], wide_of: Callable[[i
 
 
 def with_shares(
-    network: Any, learned: Resident, members: int, *, regression: bool, notes: list[str]
+    network: Any, learned: Resident, members: int, *, task: str, notes: list[str]
 ) -> tuple[Any, np.ndarray]:
-    """A network of several epochs, each with the share that the folds speak for, and what it says of rows held out.
+    """A network of several epochs and a linear model, with the shares that the folds speak for; what it says of these.
 
     Args:
         network: Several sets of members, one after another.
         learned: Rows with their folds.
         members: Of one set.
-        regression: Then a linear model may have a share.
+        task: As in recipes.
         notes: What there is to say is added.
     """
     x, y, weights, fold = learned.in_order()
     said = list(out_of_fold(network, x, fold, members))
-    linear = None
     if y.shape[1] != said[0].shape[1]:  # class numbers
         y = np.eye(said[0].shape[1], dtype=np.float32)[y[:, 0]]
     rows = weights if weights.ndim == 1 else weights.mean(axis=1)
     if (fold < 0).any() or not rows.any():
         return network, np.mean(said, axis=0)
-    if regression and network.layers[-1].low:
-        linear = blending.linear_model(x, y, rows, fold)
+    regression, bounded = task == "regression", bool(network.layers[-1].low)
+    linear = None
+    if not regression:
+        linear = logistic(x, y, weights, fold, softmax=task == "multiclass")
+    elif bounded:
+        linear = ridge(x, y, rows, fold)
     prior = np.array([1 / len(said)] * len(said) + [0.0] * (linear is not None))
     said += [linear.out_of_fold] if linear else []
     by = blending.shares(y, said, rows, prior, blending.DRAWN if regression else blending.DRAWN_OF_CLASSES)

@@ -6,10 +6,8 @@ import itertools
 
 import numpy as np
 import pytest
-from sklearn.linear_model import RidgeCV
-from sklearn.preprocessing import StandardScaler
 
-from mlp_toolkit.training.engine.blending import RATES, linear_model, shares
+from mlp_toolkit.training.engine.blending import shares
 from mlp_toolkit.training.engine.keeping import ends_of_waves
 
 HALVES = np.array([0.5, 0.5, 0.0])
@@ -42,30 +40,6 @@ def test_a_linear_model_that_is_right_takes_nearly_all():
     noise = random.normal(size=y.shape)
     assert shares(y, [y + noise, y + noise, y], np.ones(200), HALVES, 0.03)[2] > 0.9
     assert shares(y, [y, y, y + noise], np.ones(200), HALVES, 0.03) == pytest.approx([0.5, 0.5, 0])
-
-
-def test_the_linear_model_is_a_ridge_regression_and_has_not_learnt_what_it_is_asked():
-    random = np.random.default_rng(0)
-    x = random.normal(3, 5, size=(90, 4)).astype("float32")
-    x[:, 3] = 7  # says nothing
-    y = (x[:, :1] - 0.2 * x[:, 1:2] + random.normal(size=(90, 1))).astype("float32")
-    weights, fold = random.uniform(0.5, 2, 90), np.arange(90) % 3
-    found = linear_model(x, y, weights, fold)
-    scaler = StandardScaler().fit(x)
-    whole = RidgeCV(RATES).fit(scaler.transform(x), y, sample_weight=weights)
-    expected = whole.predict(scaler.transform(x)).reshape(-1, 1)
-    np.testing.assert_allclose(x @ found.kernel + found.bias, expected, atol=1e-3)
-    for number in range(3):
-        learnt, held = fold != number, fold == number
-        scaler = StandardScaler().fit(x[learnt])
-        part = RidgeCV(RATES).fit(scaler.transform(x[learnt]), y[learnt], sample_weight=weights[learnt])
-        said = np.clip(part.predict(scaler.transform(x[held])).reshape(-1, 1), y.min(), y.max())
-        np.testing.assert_allclose(found.out_of_fold[held], said, atol=1e-3)
-
-
-def test_a_table_that_is_too_wide_has_no_linear_model():
-    x = np.zeros((2, 1_001), "float32")
-    assert linear_model(x, x[:, :1], np.ones(2), np.zeros(2, int)) is None
 
 
 def test_the_waves_of_a_training_end_where_the_rate_is_0():
