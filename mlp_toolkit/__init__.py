@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from mlp_toolkit.storage.inspecting import inspect
     from mlp_toolkit.storage.loading import load
     from mlp_toolkit.storage.saving import save
+    from mlp_toolkit.training.first_steps.rate_finder import RateSearch, find_learning_rate
     from mlp_toolkit.training.fit import fit
-    from mlp_toolkit.training.rate_finder import RateSearch, find_learning_rate
     from mlp_toolkit.tuning.search import tune
 else:
     _HOMES = {
@@ -40,13 +40,13 @@ else:
         "MLPClassifier": "estimators.classifier",
         "MLPRegressor": "estimators.regressor",
         "MissingExtra": "errors",
-        "RateSearch": "training.rate_finder",
+        "RateSearch": "training.first_steps.rate_finder",
         "Run": "runs.finished",
         "UserError": "errors",
         "build_mlp": "model.mlp",
         "compare": "runs.analysis.comparing",
         "cross_validate": "runs.cross_validation",
-        "find_learning_rate": "training.rate_finder",
+        "find_learning_rate": "training.first_steps.rate_finder",
         "fit": "training.fit",
         "inspect": "storage.inspecting",
         "load": "storage.loading",

@@ -27,7 +27,7 @@ def lr_find(
     resolved, _ = early_check(recipe_file, override)
     picture = output or Path(f"{resolved.spec.name}-lr.png")
     _check_picture(picture)
-    from mlp_toolkit.training.rate_finder import find_for_recipe
+    from mlp_toolkit.training.first_steps.rate_finder import find_for_recipe
 
     _, found = find_for_recipe(recipe_file, override_pairs(override))
     found.save(picture)

@@ -88,6 +88,11 @@ class Dataset:
         """The same rows, encoded in another way, and a note on why."""
         return replace(self, encoding=encoding, notes=(*self.notes, note))
 
+    def held_out_by(self, recipe: Recipe) -> Dataset:
+        """The same rows in as many folds as a recipe has members."""
+        train = self.parts["train"]
+        return replace(self, folds=member_folds(recipe, self.values[train], self.ties.of(train)))
+
     def split_anew(self, recipe: Recipe, parts: dict[str, np.ndarray]) -> Dataset:
         """The same rows in other parts, encoded and scaled by what is the training rows now."""
         train = parts["train"]

@@ -10,7 +10,7 @@ import copy
 import html
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +124,22 @@ def _resolved(layers: list[Layer], file: Path, context: str | None = None) -> Re
     values = _in_order(values, spec.Recipe)
     checked = problems.checked_recipe(values, file, [*(layer for layer in base if layer.places), *layers], context)
     return Resolved(checked, {key: values[key] for key in spec.Recipe.model_fields}, origins, file)
+
+
+def with_inferred(resolved: Resolved, inferred: Mapping[str, Any], by: str) -> Resolved:
+    """The same recipe with values that were inferred.
+
+    Args:
+        resolved: The recipe.
+        inferred: Values by dotted key, `SECTION.KEY`; they fit its types.
+        by: What they were inferred by.
+    """
+    values, origins, checked = copy.deepcopy(resolved.values), dict(resolved.origins), resolved.spec
+    for dotted, value in inferred.items():
+        section, key = dotted.split(".")
+        values[section][key], origins[section, key] = value, Origin("inferred", by)
+        checked = checked.model_copy(update={section: getattr(checked, section).model_copy(update={key: value})})
+    return replace(resolved, spec=checked, values=values, origins=origins)
 
 
 def _in_order(values: dict[str, Any], part: Any) -> dict[str, Any]:

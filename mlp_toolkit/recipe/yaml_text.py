@@ -26,7 +26,7 @@ DEEPEST = 30
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a value came from: `table`, `preset`, `recipe`, `override`, `file name` or `data`; and the place."""
+    """Where a value came from: `table`, `preset`, `recipe`, `override`, `file name`, `data`, `inferred`; its place."""
 
     kind: str
     place: str

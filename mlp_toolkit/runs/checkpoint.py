@@ -7,7 +7,7 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +108,7 @@ class Checkpoint:
         Raises:
             UserError: The recipe or the data is another than the interrupted run's, or no checkpoint is whole.
         """
-        self.source = self._newest()
+        self.source = _newest(self.path)
         if self.source is None:
             return None
         arrays, info = array_files.read_arrays(self.source)
@@ -122,18 +122,28 @@ class Checkpoint:
             )
         return _progress(arrays, info)
 
-    def _newest(self) -> Path | None:
-        """The newest checkpoint that is whole."""
-        older = array_files.earlier_file(self.path)
-        if self.path.is_file():
-            try:
-                array_files.read_arrays(self.path)
-                return self.path
-            except UserError as error:
-                if not older.is_file():
-                    raise
-                log.warning("%s\nThe checkpoint before it is used.", error)
-        return older if older.is_file() else None
+
+def _newest(path: Path) -> Path | None:
+    """The newest checkpoint of a run that is whole."""
+    older = array_files.earlier_file(path)
+    if path.is_file():
+        try:
+            array_files.read_arrays(path)
+            return path
+        except UserError as error:
+            if not older.is_file():
+                raise
+            log.warning("%s\nThe checkpoint before it is used.", error)
+    return older if older.is_file() else None
+
+
+def trained_with(path: Path, keys: Iterable[str]) -> dict[str, Any] | None:
+    """The values that a stopped run trained with, by dotted key; None where it stopped before its first checkpoint."""
+    source = _newest(path)
+    if source is None:
+        return None
+    identity = array_files.read_arrays(source)[1]["identity"]
+    return {f"{section}.{key}": identity[section][key] for section, key in (dotted.split(".") for dotted in keys)}
 
 
 def progress_in(path: Path) -> tuple[trainer.Progress, list[np.ndarray]]:

@@ -21,7 +21,7 @@ from mlp_toolkit.recipe.spec import Recipe
 from mlp_toolkit.runs import given_rows, interruption, tracking
 from mlp_toolkit.runs.analysis import explaining
 from mlp_toolkit.runs.analysis.mistakes import write_mistakes
-from mlp_toolkit.runs.checkpoint import Checkpoint
+from mlp_toolkit.runs.checkpoint import Checkpoint, trained_with
 from mlp_toolkit.runs.contact_sheet import draw_contact_sheet
 from mlp_toolkit.runs.directory import (
     check_free,
@@ -40,6 +40,8 @@ from mlp_toolkit.storage import saving
 from mlp_toolkit.training import fit_recipe, progress, warm_start
 from mlp_toolkit.training.engine.sharing import cluster
 from mlp_toolkit.training.engine.sharing.workers import ALONE, Group
+from mlp_toolkit.training.first_steps import budget
+from mlp_toolkit.training.first_steps.budget import Budget
 from mlp_toolkit.training.fit_recipe import Fitted
 from mlp_toolkit.training.trainer import Progress
 
@@ -178,9 +180,10 @@ def carry_out(
     """
     started = time.monotonic()
     say = progress.speaker(verbose)
+    data, source = _read(resolved.spec, place, directory)
+    resolved, data, planned = _within_seconds(resolved, data, directory, resume=resume)
     spec = resolved.spec
-    data, source = _read(spec, place, directory)
-    say(describe(spec, data))
+    say("\n".join([describe(spec, data), *planned.notes]))
     if spec.tune is not None:
         say("tune: is for `mlp-toolkit tune`; this run takes the recipe's own values")
     checkpoint = _checkpoint(directory, resolved, data, group)
@@ -203,6 +206,8 @@ def carry_out(
                 callbacks=callbacks,
                 after_epoch=checkpoint.write,
                 verbose=verbose,
+                notes=planned.notes,
+                spent=planned.spent,
             )
         done = knowing_its_rows(done, data)
         model, state = done.model, done.state
@@ -223,6 +228,22 @@ def carry_out(
             checkpoint.finished()
             write_text(directory / "metrics.json", json.dumps(record, indent=2) + "\n")  # last: it says "complete"
         tell(record)
+
+
+def _within_seconds(
+    resolved: Resolved, data: RecipeData, directory: Path, *, resume: bool
+) -> tuple[Resolved, RecipeData, Budget]:
+    """A recipe and its rows as the seconds for training allow; a run that goes on keeps what it began with."""
+    spec = resolved.spec
+    free = [key for key in budget.OPEN if resolved.origins[*key.split(".")].kind == "preset"]
+    if spec.train.seconds is None or not spec.model.members or not free:
+        return resolved, data, Budget({})
+    stored = trained_with(directory / "checkpoint.h5", free) if resume else None
+    planned = Budget(stored) if stored else budget.within_seconds(spec, data, free)
+    resolved = resolving.with_inferred(resolved, planned.lowered, "train.seconds")
+    if isinstance(data, dataset.Dataset) and data.folds is not None:
+        data = data.held_out_by(resolved.spec)
+    return resolved, data, planned
 
 
 def _checkpoint(directory: Path, resolved: Resolved, data: RecipeData, group: Group) -> Checkpoint:

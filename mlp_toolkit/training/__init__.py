@@ -12,6 +12,6 @@ warm_start: parts of a trained network, taken over.
 pretraining: hidden layers that learn without targets.
 cautions: what Keras says nothing about, before and after.
 progress: what a person sees while it trains.
-rate_finder: the learning-rate finder.
+first_steps: what a few steps tell before training: the learning rate, what fits into a budget of seconds.
 engine: the compiled epoch.
 """

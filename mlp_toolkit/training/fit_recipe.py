@@ -30,7 +30,7 @@ from mlp_toolkit.model.members.fitting import ROWS_FITTED_TO, fit_to_rows
 from mlp_toolkit.model.mlp import Known, build_mlp
 from mlp_toolkit.model.model_file import build_model_file
 from mlp_toolkit.model.parts.optimizers import make_optimizer
-from mlp_toolkit.recipe.spec import Recipe
+from mlp_toolkit.recipe.spec import Recipe, Train
 from mlp_toolkit.training import progress, rows_of_data, trainer
 from mlp_toolkit.training.engine.folds import apart, judge_of_folds, out_of_fold
 from mlp_toolkit.training.engine.keeping import ends_of_waves, of_several_epochs, with_shares
@@ -103,6 +103,8 @@ def train_recipe(
     callbacks: Sequence[Any] = (),
     after_epoch: Callable[[Any, trainer.Progress], None] | None = None,
     verbose: Any = "auto",
+    notes: Sequence[str] = (),
+    spent: float = 0.0,
 ) -> Fitted:
     """Trains the network of a recipe on encoded rows.
 
@@ -114,29 +116,28 @@ def train_recipe(
         callbacks: Keras callbacks.
         after_epoch: Called after each epoch with the network and how far it has come.
         verbose: As `fit` takes it.
+        notes: What there is to say before training; nothing where an earlier one goes on, which has said it.
+        spent: How many of the seconds for training are gone.
     """
     _check_rows_to_judge_by(spec, data)
     train, epochs = spec.train, spec.train.epochs_of(data.counts["train"])
     network = network_of(spec, data)
     learned, validation, by_class = rows_of_data.rows_of(network, data, spec)
-    own, judge = [], None
+    own, judge = _lowering_rate(train, validation), None
     if data.folds is not None:
         assert isinstance(learned, Resident)
         judge = judge_of_folds(network, learned.in_order(), data.target, epochs)
-    if train.schedule and train.schedule.name == "reduce_on_plateau":
-        patience = max(1, train.early_stopping.patience // 2) if train.early_stopping else 5
-        own.append(_LowerRate(trainer.watched_loss(validation), patience=patience))
-    state = trainer.Progress()
+    state = trainer.Progress(notes=list(notes))
     if earlier is not None:
         state, values = earlier
         for callback in own:
             callback.replay(network, state.history)
         assign(network, values)
     started = time.monotonic()
-    notes, done = state.notes, state.epochs
+    done = state.epochs
     if spec.model.pretrain is not None and not done:
-        take_over(pretrained(spec, spec.model.pretrain, data, notes, verbose), network, None, notes)
-    changes = _started(spec.model.warm_start, source, network, done, notes) if source is not None else {}
+        take_over(pretrained(spec, spec.model.pretrain, data, state.notes, verbose), network, None, state.notes)
+    changes = _started(spec.model.warm_start, source, network, done, state.notes) if source is not None else {}
     plan = trainer.Plan(
         epochs,
         train.batch_size_of(data.counts["train"]),
@@ -144,7 +145,7 @@ def train_recipe(
         [*own, *callbacks],
         device=train.device,
         verbose=verbose,
-        augment=_augment(spec, data),
+        augment=augment_of(spec, data),
         changes=changes,
         after_epoch=after_epoch,
         restore_best=train.keep == "best",
@@ -152,6 +153,7 @@ def train_recipe(
         judge=judge,
         snapshots=_snapshots(spec, data, epochs),
         seconds=train.seconds,
+        spent=spent,
     )
     trainer.train(network, learned, validation, plan, state)
     for layer in network.layers:  # the model file's optimizer holds the state of all weights, frozen or not
@@ -161,10 +163,18 @@ def train_recipe(
     if train.calibrate:
         rows = validation if held_out is None else held_out
         correction = _calibrated(network, data, rows, isotonic=train.calibrate == "isotonic", by_class=by_class)
-        notes.append(_told(correction, data))
+        state.notes.append(_told(correction, data))
     said = _in_units(held_out, correction, data.target)
     fitted = Fitted(network, data.encoding, data.target, correction, state, time.monotonic() - started, said)
     return _judged(fitted, spec, data, learned)
+
+
+def _lowering_rate(train: Train, validation: Any) -> list[trainer.LowerRate]:
+    """What lowers the rate where the loss stands still, where a recipe asks for that."""
+    if train.schedule is None or train.schedule.name != "reduce_on_plateau":
+        return []
+    patience = max(1, train.early_stopping.patience // 2) if train.early_stopping else 5
+    return [trainer.LowerRate(trainer.watched_loss(validation), patience=patience)]
 
 
 def _check_rows_to_judge_by(spec: Recipe, data: RecipeData) -> None:
@@ -250,7 +260,8 @@ def augmentation_of(spec: Recipe, data: RecipeData) -> Augmentation | None:
     return augmentation.from_spec(spec.train.augmentation, highest=1.0)
 
 
-def _augment(spec: Recipe, data: RecipeData) -> Augment | None:
+def augment_of(spec: Recipe, data: RecipeData) -> Augment | None:
+    """What changes the images of a batch, or None."""
     layer, image = augmentation_of(spec, data), data.encoding.image
     if layer is None or image is None:
         return None
@@ -375,22 +386,3 @@ def _lowered(spec: Recipe) -> tuple[int, float] | None:
     if warm is None or not warm.freeze or warm.unfreeze_after is None or warm.lower_rate == 1:
         return None
     return warm.unfreeze_after, warm.lower_rate
-
-
-class _LowerRate(keras.callbacks.ReduceLROnPlateau):
-    """Lowers the rate where the loss stands still, and can go on where a stopped training was."""
-
-    replayed = False
-
-    def replay(self, network: Network, history: Mapping[str, list[float]]) -> None:
-        """Comes into the state it had: it sees the past epochs' logs again."""
-        self.set_model(network)
-        self.on_train_begin()
-        for epoch in range(len(next(iter(history.values()), []))):
-            self.on_epoch_end(epoch, {name: values[epoch] for name, values in history.items()})
-        self.replayed = True
-
-    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
-        """Begins to wait; after a replay the state stays as it is."""
-        if not self.replayed:
-            super().on_train_begin(logs)

@@ -94,6 +94,7 @@ class Plan:
         judge: Of an ensemble, how its members are judged; None takes the loss over the validation rows.
         snapshots: After which epochs, counted from 1, the state is kept besides.
         seconds: After so many training ends with its epoch; those before a stop do not count. None sets no bound.
+        spent: How many of them are gone before.
     """
 
     epochs: int
@@ -111,6 +112,7 @@ class Plan:
     judge: Judge | None = None
     snapshots: Sequence[int] = ()
     seconds: float | None = None
+    spent: float = 0.0
 
 
 def train(
@@ -140,9 +142,8 @@ def train(
     try:
         with devices.placed(plan.device) as strategy:
             trained = devices.mirrored(model, strategy, plan.batch_size) if strategy else model
-            sizes = plan.batch_size, max(plan.batch_size, LEAST_VALIDATION_BATCH)
             history = epoch.run_epochs(
-                Work(trained, rows, validation, sizes, plan.augment),
+                Work(trained, rows, validation, sizes(plan.batch_size), plan.augment),
                 [*keeper.first(), *plan.callbacks, *_deadline(plan, state), keeper, *([watcher] if watcher else [])],
                 initial_epoch=state.epochs,
                 epochs=state.epochs if state.over(plan.patience) else plan.epochs,
@@ -158,11 +159,16 @@ def train(
     return history, state
 
 
+def sizes(batch_size: int) -> tuple[int, int]:
+    """The rows of a step in training and in validation."""
+    return batch_size, max(batch_size, LEAST_VALIDATION_BATCH)
+
+
 def _deadline(plan: Plan, state: Progress) -> list[Any]:
     """What ends training when its time is over."""
     if plan.seconds is None:
         return []
-    seconds, begun = plan.seconds, time.monotonic()
+    seconds, begun = plan.seconds, time.monotonic() - plan.spent
     anyone = workers.of_this_process().any if plan.device == cluster.WORKERS else bool  # no clock is like another
 
     def over(number: int, logs: Any, model: Any) -> None:
@@ -332,3 +338,22 @@ def _check_callbacks(callbacks: Sequence[Any]) -> None:
     for callback in callbacks:
         if not isinstance(callback, keras.callbacks.Callback):
             raise UserError("not a Keras callback", place="fit: callbacks", found=callback)
+
+
+class LowerRate(keras.callbacks.ReduceLROnPlateau):
+    """Lowers the rate where the loss stands still, and can go on where a stopped training was."""
+
+    replayed = False
+
+    def replay(self, network: Network, history: Mapping[str, list[float]]) -> None:
+        """Comes into the state it had: it sees the past epochs' logs again."""
+        self.set_model(network)
+        self.on_train_begin()
+        for number in range(len(next(iter(history.values()), []))):
+            self.on_epoch_end(number, {name: values[number] for name, values in history.items()})
+        self.replayed = True
+
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
+        """Begins to wait; after a replay the state stays as it is."""
+        if not self.replayed:
+            super().on_train_begin(logs)

@@ -9,7 +9,7 @@ from sklearn.datasets import load_digits
 
 import mlp_toolkit as mt
 from mlp_toolkit.model.backend import keras
-from mlp_toolkit.training import rate_finder
+from mlp_toolkit.training.first_steps import rate_finder
 
 
 @pytest.fixture(scope="module")
