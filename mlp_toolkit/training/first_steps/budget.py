@@ -23,7 +23,7 @@ from mlp_toolkit.training.engine.sharing import devices
 from mlp_toolkit.training.engine.steps import Work
 
 OPEN = ("model.ensemble", "train.epochs")  # what a budget may lower, where the recipe leaves it open
-LEAST_MEMBERS, LEAST_EPOCHS = 4, 16
+LEAST_MEMBERS, LEAST_EPOCHS = 4, 8
 TIMED = 2  # epochs: the first compiles
 PLANNED = 0.95  # of the seconds: the rest is for machines that become slower
 
