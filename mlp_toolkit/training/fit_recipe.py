@@ -32,8 +32,8 @@ from mlp_toolkit.model.model_file import build_model_file
 from mlp_toolkit.model.parts.optimizers import make_optimizer
 from mlp_toolkit.recipe.spec import Recipe, Train
 from mlp_toolkit.training import progress, rows_of_data, trainer
+from mlp_toolkit.training.engine.blend.keeping import ends_of_waves, of_several_epochs, with_shares
 from mlp_toolkit.training.engine.folds import apart, judge_of_folds, out_of_fold
-from mlp_toolkit.training.engine.keeping import ends_of_waves, of_several_epochs, with_shares
 from mlp_toolkit.training.engine.rows import Resident
 from mlp_toolkit.training.engine.steps import Augment
 from mlp_toolkit.training.engine.variables import assign, snapshot

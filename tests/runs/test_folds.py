@@ -14,7 +14,7 @@ from support import killed_after_a_checkpoint
 import mlp_toolkit as mt
 from mlp_toolkit.model.backend import tf
 from mlp_toolkit.recipe import resolving
-from mlp_toolkit.training.engine.linear import PENALTIES
+from mlp_toolkit.training.engine.blend.linear import PENALTIES
 
 QUICK = {"train.epochs": 4, "model.hidden": [8], "model.ensemble": 3, "train.batch_size": 32}
 

@@ -9,10 +9,8 @@ steps: one step of training and of validation.
 rows: blocks of rows, in memory or read ahead.
 history: what `fit` gives back.
 members: how the members of an ensemble are judged, and the best epoch of each is kept.
-blending: shares of networks and of a linear model in a prediction.
-linear: the linear model.
-keeping: which networks of a training with folds are kept, and their shares.
 folds: members that each hold out a fold: how they are judged by it, and what they say of it.
+blend: what predicts after a training with folds, each network and a linear model with its share.
 variables: all that training changes in a model.
 sharing: one device, or several that share each batch, or several processes.
 """

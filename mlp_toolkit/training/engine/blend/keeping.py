@@ -9,9 +9,9 @@ import numpy as np
 
 from mlp_toolkit.model.members.blend import blended
 from mlp_toolkit.model.members.ensemble import Ensemble
-from mlp_toolkit.training.engine import blending
+from mlp_toolkit.training.engine.blend import blending
+from mlp_toolkit.training.engine.blend.linear import logistic, ridge
 from mlp_toolkit.training.engine.folds import out_of_fold
-from mlp_toolkit.training.engine.linear import logistic, ridge
 from mlp_toolkit.training.engine.members import side_by_side
 from mlp_toolkit.training.engine.rows import Resident
 

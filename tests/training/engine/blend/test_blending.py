@@ -7,8 +7,8 @@ import itertools
 import numpy as np
 import pytest
 
-from mlp_toolkit.training.engine.blending import shares
-from mlp_toolkit.training.engine.keeping import ends_of_waves
+from mlp_toolkit.training.engine.blend.blending import shares
+from mlp_toolkit.training.engine.blend.keeping import ends_of_waves
 
 HALVES = np.array([0.5, 0.5, 0.0])
 

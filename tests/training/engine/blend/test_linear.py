@@ -9,7 +9,7 @@ from sklearn.linear_model import LogisticRegression, RidgeCV
 from sklearn.metrics import log_loss
 from sklearn.preprocessing import StandardScaler
 
-from mlp_toolkit.training.engine.linear import PENALTIES, RATES, logistic, ridge
+from mlp_toolkit.training.engine.blend.linear import PENALTIES, RATES, logistic, ridge
 
 
 def test_of_numbers_it_is_a_ridge_regression_and_has_not_learnt_what_it_is_asked():
