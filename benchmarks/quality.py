@@ -283,13 +283,14 @@ def recorded() -> Iterator[dict[str, Any]]:
 def table() -> str:
     """Errors by set, the mean over its splits; then mean ranks, how often first, and CPU-seconds of all sets.
 
-    Ranks are of the splits that all models have learnt; a model that is not made for a task has a dash there.
+    Ranks are of the splits that all models have learnt; one that has not learnt all splits of a set has a dash there.
     """
     lines = pd.DataFrame(recorded())
     errors = lines.pivot_table(index=["set", "split"], columns="model", values="error")
     errors = errors[[name for name in RANKED if name in errors]].dropna(thresh=errors.shape[1] - 1)
     whole = errors.dropna()
-    by_set, ranks = errors.groupby("set").mean(), whole.rank(axis=1)
+    sets, ranks = errors.groupby("set"), whole.rank(axis=1)
+    by_set = sets.mean().where(sets.count().eq(sets.size(), axis=0))  # means of the same splits, or none
     ranked = whole.groupby("set").mean()
     seconds = lines.pivot_table(index="set", columns="model", values="seconds").loc[ranked.index, whole.columns].sum()
     said = [f"| set | {' | '.join(whole)} |", f"|---|{'--:|' * whole.shape[1]}"]
@@ -300,9 +301,13 @@ def table() -> str:
     told = [f"{mean:.2f} ± {error:.2f}" for mean, error in zip(ranks.mean(), spread, strict=True)]
     first = (ranked.rank(axis=1) == 1).sum()
     said.append(f"| mean rank of {len(ranked)} sets, all eight, ± its standard error | {' | '.join(told)} |")
+    if len(whole) < len(others := errors.drop(columns="realmlp", errors="ignore").dropna()):
+        mean = others.rank(axis=1).mean().reindex(errors.columns)
+        cells = " | ".join(f"{value:.2f}" for value in mean).replace("nan", "–")
+        said.append(f"| mean rank without RealMLP, {others.index.get_level_values(0).nunique()} sets | {cells} |")
     said.append(f"| alone first of {len(ranked)} sets | {' | '.join(map(str, first))} |")
     said.append(f"| CPU-seconds, one split of these | {' | '.join(f'{value:,.0f}' for value in seconds)} |")
-    counts = errors.groupby("set").size()
+    counts = sets.size()
     said.append(
         f"\nErrors: RMSE (several targets: in standard deviations), 1 - AUC, share of wrong classes; {counts.min()} to "
         f"{counts.max()} splits a set, at most {MOST_ROWS:,} rows."
