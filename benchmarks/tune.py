@@ -1,8 +1,10 @@
 """What a search gains, and what its trials cost beside whole runs: python benchmarks/tune.py [FOLDER NAME …]
 
 With a folder, as `quality.py` takes it: each set is searched with 50 trials in the space of its preset, beside the
-recipe as it is; `results/tune.md`. The search sees no test rows; rows are split once. Without one: 50 trials of one
-search, and 50 runs with the same values in the same process, 2,000 rows, 2×64; `results/tune_runs.md`.
+recipe as it is; `results/tune.md`. The search sees no test rows; rows are split once. A line a set goes to
+`results/tune.jsonl` at once, so that a stopped benchmark goes on; the table is made of all lines there are. Without
+one: 50 trials of one search, and 50 runs with the same values in the same process, 2,000 rows, 2×64;
+`results/tune_runs.md`.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ import pandas as pd
 import mlp_toolkit as mt
 
 RESULTS = Path(__file__).parent / "results"
+RECORD = RESULTS / "tune.jsonl"
 SETS = ("concrete", "wine_quality_white", "phoneme", "churn", "segment")
 TRIALS, MOST_ROWS = 50, 4_000
 SPACE = {
@@ -40,10 +43,13 @@ def main() -> None:
         write("tune_runs.md", trials_beside_runs())
         return
     index = json.loads((asked.folder / "index.json").read_text("utf-8"))
-    found = []
     for name in asked.names:
-        found.append(gained(asked.folder, name, index[name], asked.preset))
-        write("tune.md" if asked.preset == "slides" else f"tune_{asked.preset}.md", page(found, asked.preset))
+        if (asked.preset, name) in {(one.preset, one.name) for one in recorded()}:
+            continue
+        one = gained(asked.folder, name, index[name], asked.preset)
+        with RECORD.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(one._asdict()) + "\n")
+        write("tune.md", page(recorded()))
 
 
 def write(name: str, text: str) -> None:
@@ -91,12 +97,20 @@ def trials_beside_runs() -> str:
 class Gained(NamedTuple):
     """What came of one set."""
 
+    preset: str
     name: str
     rows: int
     search: dict[str, Any]
     validation: tuple[float, float]
     test: tuple[float, float]
     seconds: tuple[float, float]
+
+
+def recorded() -> list[Gained]:
+    """All lines of the record."""
+    if not RECORD.exists():
+        return []
+    return [Gained(**json.loads(line)) for line in RECORD.read_text("utf-8").splitlines()]
 
 
 def gained(folder: Path, name: str, about: dict[str, Any], preset: str) -> Gained:
@@ -115,7 +129,7 @@ def gained(folder: Path, name: str, about: dict[str, Any], preset: str) -> Gaine
     search = found["search"]
     metric = search["metric"]
     scores = [(plain[part][metric], found[part][metric]) for part in ("validation", "test")]
-    return Gained(name, len(frame), search, scores[0], scores[1], seconds)
+    return Gained(preset, name, len(frame), search, scores[0], scores[1], seconds)
 
 
 def error(metric: str, score: float) -> float:
@@ -128,8 +142,14 @@ def fallen(metric: str, scores: tuple[float, float]) -> float:
     return 1 - error(metric, scores[1]) / error(metric, scores[0])
 
 
-def page(found: list[Gained], preset: str) -> str:
-    """The table, and what it comes to."""
+def page(found: list[Gained]) -> str:
+    """The tables, one a preset."""
+    presets = dict.fromkeys(one.preset for one in found)
+    return "\n".join(table(preset, [one for one in found if one.preset == preset]) for preset in presets)
+
+
+def table(preset: str, found: list[Gained]) -> str:
+    """A table, and what it comes to."""
     lines = [
         "| set | rows | metric | validation, untuned → best (expected) | test, untuned → best | error of the test rows"
         " | seconds | CPU-s | pruned | best values |",

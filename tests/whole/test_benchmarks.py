@@ -213,9 +213,11 @@ def test_the_check_of_a_gpu_compares_every_task(benchmark, monkeypatch):
 def test_what_a_search_gained_by_hand(benchmark):
     tune = benchmark("tune")
     search = {"metric": "auc", "expected": None, "pruned": 3, "trials": 50, "values": {"model.dropout": 0.1}}
-    area = tune.Gained("one", 100, search, (0.8, 0.9), (0.8, 0.85), (5.0, 4.0))  # lacks 0.2, then 0.15: a quarter less
-    error = tune.Gained("two", 100, {**search, "metric": "rmse"}, (2.0, 2.0), (2.0, 3.0), (5.0, 4.0))
-    page = tune.page([area, error], "slides")
+    area = tune.Gained(
+        "slides", "one", 100, search, (0.8, 0.9), (0.8, 0.85), (5.0, 4.0)
+    )  # lacks 0.2, then 0.15: a quarter less
+    error = tune.Gained("slides", "two", 100, {**search, "metric": "rmse"}, (2.0, 2.0), (2.0, 3.0), (5.0, 4.0))
+    page = tune.page([area, error])
     assert "| 0.8 → 0.85 | -25.0% |" in page
     assert "| 2 → 3 | +50.0% |" in page
     assert "on 1 of 2 sets; errors of the test rows change by +12.5% on average" in page
