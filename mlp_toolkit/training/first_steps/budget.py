@@ -76,9 +76,12 @@ def within_seconds(spec: Recipe, data: RecipeData, may: Collection[str]) -> Budg
     while "model.ensemble" in may and needed > left and members > LEAST_MEMBERS:
         members, again = max(LEAST_MEMBERS, members // 2), pace.compiling
         needed = again + whole * members / own
-    if "train.epochs" in may and spec.train.epochs == "auto" and needed > left:
-        share = max(0.0, left - pace.compiling) / (whole * members / own)
-        epochs = min(usual, max(LEAST_EPOCHS, int(usual * share)))
+    if needed > left:
+        fitting = int(usual * (left - pace.compiling) / (whole * members / own))
+        if fitting < LEAST_EPOCHS:  # what is compiled already has more of the time that is left
+            return Budget({}, (), spent)
+        if "train.epochs" in may and spec.train.epochs == "auto":
+            epochs = min(usual, fitting)
     lowered = {"model.ensemble": members} if members < own else {}
     lowered |= {"train.epochs": epochs} if epochs < usual else {}
     if not lowered:

@@ -55,7 +55,8 @@ def test_members_are_lowered_before_epochs(planned, paced):
     assert said == "8 networks and 128 epochs would take about 148 s, train.seconds allows 85: model.ensemble: 4"
     # 95 % of 40 s, less 5 s of compiling, are 33 s: of the 74 that 4 members take.
     assert planned(40)[0] == {"model.ensemble": 4, "train.epochs": math.floor(128 * 33 / 74)}
-    assert planned(1)[0] == {"model.ensemble": 4, "train.epochs": 8}, "fewer epochs teach nothing"
+    assert planned(11)[0] == {"model.ensemble": 4, "train.epochs": 9}
+    assert planned(9) == ({},), "to compile anew would take what is left"
 
 
 def test_what_a_recipe_gives_is_not_lowered(planned, paced):
@@ -80,8 +81,8 @@ def test_what_is_measured_changes_nothing_of_a_training_that_fits(folder, tmp_pa
 
 def test_a_budget_that_is_over_at_once_is_measured_by_the_clock(folder, tmp_path):
     run = trained(folder, tmp_path / "run", train__seconds=0.01)
-    assert (run.metrics["members"], run.metrics["epochs"]) == (4, 1)
-    assert run.metrics["notes"][1] == "the 0.01 seconds for training were over after epoch 1 of 8"
+    assert (run.metrics["members"], run.metrics["epochs"]) == (8, 1)
+    assert run.metrics["notes"][0] == "the 0.01 seconds for training were over after epoch 1 of 128"
 
 
 def test_a_run_that_goes_on_keeps_what_it_began_with(folder, tmp_path, paced, monkeypatch):
