@@ -26,7 +26,7 @@ from mlp_toolkit.training.engine.variables import all_variables, assign, snapsho
 
 log = logging.getLogger("mlp_toolkit")
 
-# Whether compiling by XLA pays. It takes 0.45 s more than TensorFlow's graph does, and saves so much a step, measured
+# Whether compiling by XLA pays. It takes some 0.45 s more than TensorFlow's graph does, and saves a step, measured
 # on 2 cores at batch 32: 64: 0.19 ms; 64-64: 0.19 ms; 5 × 64: 0.27 ms; and 3 × 256, batch 256: 1.5 ms. That is close to
 # a constant and a share of the weights. A program is kept for later trainings of its kind, the folds of a
 # cross-validation or a cell that runs again: it is taken to serve three in all, so that a single one is slower by 0.3 s
