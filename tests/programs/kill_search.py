@@ -62,10 +62,11 @@ class Process:
         self.out, self.journal = out, out / "trials.journal"
         there = ["--resume"] if self.journal.exists() else []
         command = [sys.executable, "-m", "mlp_toolkit", "tune", recipe, "--out", out, "--trials", str(trials), *there]
-        self.begun, self.told = time.monotonic(), recipe.with_suffix(".log").open("w+")
+        self.begun, self.told = time.monotonic(), recipe.with_suffix(".log")
         self.known = self.size()
         self.earlier = {name: self.changed(name) for name in ("recipe.yaml", "report.html")}
-        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=self.told)
+        with self.told.open("wb") as told:
+            self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=told)
 
     def size(self) -> int:
         """The bytes of the journal."""
@@ -97,8 +98,7 @@ class Process:
 
     def said(self) -> str:
         """What it has told the user."""
-        self.told.seek(0)
-        return self.told.read()
+        return self.told.read_text("utf-8")
 
 
 def undisturbed(recipe: Path, out: Path, trials: int) -> Usual:
