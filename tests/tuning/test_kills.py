@@ -14,6 +14,7 @@ import kill_search
 import numpy as np
 import pandas as pd
 import pytest
+import searches
 
 import mlp_toolkit as mt
 from mlp_toolkit.recipe.spec import Tune
@@ -22,10 +23,6 @@ from mlp_toolkit.tuning import pictures, record, search, study
 
 EPOCHS = 9
 LINES = 12  # of the journal that a process writes before it dies
-SPACE = {
-    "train.optimizer.learning_rate": {"min": 1e-4, "max": 1e-1, "log": True},
-    "model.activation": {"values": ["relu", "tanh"]},
-}
 
 
 class Killed(BaseException):
@@ -33,16 +30,7 @@ class Killed(BaseException):
 
 
 def recipe(**tune: Any) -> dict[str, Any]:
-    return {
-        "task": "regression",
-        "name": "curve",
-        "data": {"target": "y", "split": {"validation": 0.3, "test": 0.2}},
-        "model": {"hidden": [8]},
-        "train": {"epochs": EPOCHS, "batch_size": 16, "early_stopping": None},
-        "baselines": "none",
-        "report": "brief",
-        "tune": {"trials": 6, "sampler": "random", "space": SPACE, **tune},
-    }
+    return {**searches.recipe(EPOCHS, **tune), "report": "brief"}
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from searches import SPACE, recipe
 
 import mlp_toolkit as mt
 from mlp_toolkit.data.targets import Target
@@ -18,23 +19,6 @@ from mlp_toolkit.model.backend import tf
 from mlp_toolkit.recipe import catalog
 from mlp_toolkit.recipe.spec import Tune
 from mlp_toolkit.tuning import luck, record, study, trials
-
-SPACE = {
-    "train.optimizer.learning_rate": {"min": 1e-4, "max": 1e-1, "log": True},
-    "model.activation": {"values": ["relu", "tanh"]},
-}
-
-
-def recipe(**tune: Any) -> dict[str, Any]:
-    return {
-        "task": "regression",
-        "name": "curve",
-        "data": {"target": "y", "split": {"validation": 0.3, "test": 0.2}},
-        "model": {"hidden": [8]},
-        "train": {"epochs": 6, "batch_size": 16, "early_stopping": None},
-        "baselines": "none",
-        "tune": {"trials": 6, "sampler": "random", "space": SPACE, **tune},
-    }
 
 
 @pytest.fixture(scope="module")

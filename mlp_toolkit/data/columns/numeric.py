@@ -90,9 +90,9 @@ def perhaps_thousands(frame: pd.DataFrame) -> list[str]:
     """What to say of numbers such as `1.234`, read as fractions, in a table that writes other fractions with commas.
 
     Args:
-        frame: Numeric columns; the first rows of those that are text are looked at.
+        frame: Numeric columns, of which the first rows do.
     """
-    texts = {name: [*map(str, frame[name].dropna().head(LOOKED_AT))] for name in frame if frame[name].dtype.kind == "O"}
+    texts = {name: [*map(str, frame[name].dropna())] for name in frame if frame[name].dtype.kind == "O"}
     commas = [text for own in texts.values() for text in own if writings.has_decimal_comma(text)]
     return [
         f"{name}: numbers such as {groups[0]!r} are read as fractions, although the table writes {commas[0]!r}, too: "

@@ -64,7 +64,7 @@ def asking(tmp_path: Path) -> Asking:
         metric="rmse",
     )
     asking = Asking(search, study.open_study(tmp_path, tune, 10), lambda text: None)
-    assert [asking.next_trial().number for _ in range(2)] == [0, 1]  # type: ignore[union-attr]
+    assert [asking.next_trial().number for _ in range(2)] == [0, 1]  # type: ignore[union-attr]  # there are some
     assert asking.wanted() == 1
     return asking
 
@@ -139,7 +139,7 @@ def test_beside_others_that_come_further_a_trial_fails_that_ends_its_workers_and
     assert third.number == 2
     assert asking.wanted() == 0
     again = Asking(asking.search, asking.opened, lambda text: None)  # the process is killed, and another goes on
-    assert [again.next_trial().number for _ in range(2)] == [0, 2]  # type: ignore[union-attr]
+    assert [again.next_trial().number for _ in range(2)] == [0, 2]  # type: ignore[union-attr]  # as above
     assert again.wanted() == 0
 
 
