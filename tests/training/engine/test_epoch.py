@@ -8,6 +8,8 @@ import pytest
 from support import difference
 
 from mlp_toolkit.model.mlp import build_mlp
+from mlp_toolkit.storage.loading import load
+from mlp_toolkit.storage.saving import save
 from mlp_toolkit.training.engine import epoch
 from mlp_toolkit.training.fit import fit
 
@@ -132,10 +134,28 @@ def test_xla_is_taken_where_its_compilation_pays():
     def engines(steps, **options):
         return epoch._engines(build_mlp("binary", n_features=32, **options), [], steps)
 
-    assert engines(100) == ["graph"]
-    assert engines(1_120) == ["xla", "graph"]  # 2,000 rows, 20 epochs
-    assert engines(500, hidden=[512] * 3) == ["xla", "graph"]
-    assert engines(500, hidden=[10]) == ["graph"]
+    assert engines(5) == ["graph"]
+    assert engines(62) == ["xla", "graph"]  # 2,000 rows
+    assert engines(25, hidden=[512] * 3) == ["xla", "graph"]
+    assert engines(25, hidden=[10]) == ["graph"]
+
+
+@pytest.mark.parametrize("n_rows", [450, 1_000, 1_800])
+def test_ten_epochs_and_ten_more_are_twenty(n_rows, tmp_path):
+    # Compiled one way for few steps and another way for many, they would part in the last digits.
+    x = np.random.default_rng(0).normal(size=(n_rows, 30)).astype("float32")
+    y = (x[:, 0] > 0).astype("float32")
+
+    def new():
+        return build_mlp("binary", n_features=30, hidden=[64, 64], seed=3)
+
+    whole, half = new(), new()
+    losses = fit(whole, x, y, epochs=20, shuffle=False, verbose=0).history["loss"]
+    first = fit(half, x, y, epochs=10, shuffle=False, verbose=0).history["loss"]
+    save(half, tmp_path / "half.h5")
+    half = load(tmp_path / "half.h5")
+    assert first + fit(half, x, y, epochs=10, shuffle=False, verbose=0).history["loss"] == losses
+    assert all(np.array_equal(a, b) for a, b in zip(half.get_weights(), whole.get_weights(), strict=True))
 
 
 def test_a_test_step_of_ones_own_leaves_the_weighted_loss_beside_what_it_says(rows, engine):
