@@ -217,9 +217,12 @@ def least_batch(costs: dict[str, Any], machines: int, hidden: list[int]) -> floa
 def page(costs: dict[str, Any]) -> str:
     """The unit costs, and the table."""
     xla, graph = costs["xla"], costs["graph"]
+    load = f"{costs['load']:.0f}"
+    busy = f" Sums were timed while {load} programs wanted the cores; on idle ones they are quicker."
+    if costs["load"] <= costs["cores"]:
+        busy = ""
     lines = [
-        f"On {costs['cores']} cores, by `python benchmarks/scale.py`: {FEATURES} columns, batches of {BATCH:,}. As "
-        f"many as {costs['load']:.0f} programs wanted the cores when sums were timed; on idle ones sums are quicker.",
+        f"On {costs['cores']} cores, by `python benchmarks/scale.py`: {FEATURES} columns, batches of {BATCH:,}." + busy,
         "",
         "| cost | |",
         "|---|--:|",

@@ -1,8 +1,10 @@
-"""What a search is: a recipe, what it is searched over, its rows, and its directory."""
+"""What a search is: a recipe, what it is searched over, its rows, and its directory; and whose search a journal is."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import copy
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from mlp_toolkit.data.dataset import Dataset
 from mlp_toolkit.recipe import resolving
 from mlp_toolkit.recipe.resolving import Resolved
 from mlp_toolkit.recipe.spec import Range, Tune, Values
+from mlp_toolkit.runs.checkpoint import AFTER_TRAINING, differences
 
 
 @dataclass(frozen=True)
@@ -42,3 +45,43 @@ class Search:
     def with_values(self, values: Mapping[str, Any]) -> Resolved:
         """The recipe with values of a trial, and no search in it."""
         return resolving.load_recipe(self.recipe, {**self.overrides, **values, "tune": None})
+
+    def identity(self) -> dict[str, Any]:
+        """What trials depend on, as JSON has it: the recipe, its rows, the choices, the score that counts."""
+        told = {key: value for key, value in self.resolved.values.items() if key not in ("name", *AFTER_TRAINING)}
+        told["data"] = {
+            "fingerprint": self.data.fingerprint,
+            "target": self.resolved.spec.data.targets,
+            "split": self.resolved.values["data"]["split"],
+            "classes": list(self.data.target.classes),
+            "sample_weight": self.resolved.spec.data.sample_weight,
+            "kinds": {name: kind for name, kind in self.data.kinds.by_column.items() if kind != "ignore"},
+        }
+        told["tune"] = {"metric": self.metric}
+        space = {key: choices.model_dump() for key, choices in self.space.items()}
+        found: dict[str, Any] = json.loads(json.dumps({"values": told, "space": space}, default=str))
+        return found
+
+    def other_than(self, earlier: Mapping[str, Any]) -> list[str]:
+        """In what it is another search than that with this identity, a line each; choices may have been added.
+
+        Values that were searched over are free: what the recipe has in their place was tried at most once.
+        """
+        own, searched = self.identity(), [*earlier["space"]]
+        space = {key: choices for key, choices in own["space"].items() if key in searched}
+        was = {**_without(earlier["values"], searched), "tune.space": earlier["space"]}
+        now = {**_without(own["values"], searched), "tune.space": space}
+        return differences(was, now) if was != now else []
+
+
+def _without(values: dict[str, Any], keys: Iterable[str]) -> dict[str, Any]:
+    """Values but for some, named by dotted keys."""
+    values = copy.deepcopy(values)
+    for key in keys:
+        *parts, last = key.split(".")
+        place: Any = values
+        for part in parts:
+            place = place.get(part) if isinstance(place, dict) else None
+        if isinstance(place, dict):
+            place.pop(last, None)
+    return values

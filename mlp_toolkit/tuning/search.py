@@ -143,6 +143,7 @@ def _carried_out(search: Search, engine: Engine, verbose: Any) -> None:
     say, directory, spec = progress.speaker(verbose), search.directory, search.resolved.spec
     with _mended(directory):
         opened = study.open_study(directory, search.tune, spec.train.epochs_of(search.data.counts["train"]))
+    _check_same(search, opened)
     for remark in search.data.notes:
         say(remark)
     if search.tune.sampler != "grid":
@@ -166,6 +167,20 @@ def _carried_out(search: Search, engine: Engine, verbose: Any) -> None:
         opened.set_user_attr("run_of", best.number)
     run_best(resolved, search.place, directory, resume=begun(directory), verbose=verbose, added=added)
     record.forget_outputs(directory)
+
+
+def _check_same(search: Search, opened: optuna.Study) -> None:
+    """Refuses to go on with a search whose trials would say nothing of this one's; a new one is marked."""
+    earlier = opened.user_attrs.get("search")
+    if earlier is None:
+        opened.set_user_attr("search", search.identity())
+    elif lines := search.other_than(earlier):
+        raise UserError(
+            "the search in this folder is another" + "".join(f"\n{line}" for line in lines),
+            place=str(search.directory),
+            remedy="Go on with what it was begun with (trials, seconds, sampler and pruner may differ), or name another"
+            " folder by --out.",
+        )
 
 
 def _none_is_best(search: Search, opened: optuna.Study) -> UserError:

@@ -62,6 +62,49 @@ def test_the_seconds_that_have_passed_are_kept_for_the_other_engine(searched: An
     assert record.searched(earlier) == 30, "of a journal that holds the seconds of trials alone"
 
 
+def stopped(recipe: dict[str, Any], rows: pd.DataFrame, folder: Path) -> Path:
+    """The directory of a search that ended in its first trial."""
+
+    class Stopped(BaseException):
+        pass
+
+    def stop(*_: Any, **__: Any) -> None:
+        raise Stopped
+
+    out = folder / "run"
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(trials, "carry_out", stop)
+        with pytest.raises(Stopped):
+            mt.tune(recipe, data=rows, out=out, verbose=0)
+    return out
+
+
+def test_another_search_is_not_gone_on_with(rows: pd.DataFrame, tmp_path: Path) -> None:
+    out = stopped(recipe(2), rows, tmp_path)
+    rate = "train.optimizer.learning_rate"
+    for overrides, told in (
+        ({"train.batch_size": 32}, "train.batch_size: was 16, is 32"),
+        ({"data.split.test": 0.3}, "data.split.test: was 0.2, is 0.3"),
+        ({"tune.metric": "mae"}, "tune.metric: was rmse, is mae"),
+        ({"tune.space": {**SPACE, "model.activation": {"values": ["tanh", "relu"]}}}, "tune.space.model.activation"),
+        ({"tune.space": {"model.activation": SPACE["model.activation"]}}, f"tune.space.{rate}"),
+    ):
+        with pytest.raises(UserError) as refused:
+            mt.tune(recipe(2), overrides, data=rows, out=out, resume=True, verbose=0)
+        assert told in str(refused.value)
+        assert len(str(refused.value).split("\n")) == 3  # what differs, and nothing else
+    with pytest.raises(UserError, match=r"data\.fingerprint: was "):
+        mt.tune(recipe(2), data=rows[::-1], out=out, resume=True, verbose=0)
+    assert mt.tune(recipe(2), data=rows, out=out, resume=True, verbose=0).metrics["search"]["trials"] == 6
+
+
+def test_a_search_that_goes_on_may_try_more_and_search_over_more(rows: pd.DataFrame, tmp_path: Path) -> None:
+    out = stopped(recipe(2, trials=1), rows, tmp_path)
+    more = {"tune.space": {**SPACE, "train.batch_size": {"values": [16, 32]}}, "model.activation": "tanh"}
+    found = mt.tune(recipe(2, trials=2), more, data=rows, out=out, resume=True, verbose=0)
+    assert found.metrics["search"]["trials"] == 2
+
+
 def test_the_recipe_itself_is_tried_first(searched: Any) -> None:
     first = pd.read_csv(searched.directory / "trials.csv").iloc[0]
     assert (first["train.optimizer.learning_rate"], first["model.activation"]) == (0.001, "relu")
