@@ -1,9 +1,12 @@
-"""The errors a user can meet, each with its exit code."""
+"""The errors a user can meet, each with its exit code, and how messages are written."""
 
 from __future__ import annotations
 
 import difflib
+import os
+import textwrap
 from collections.abc import Iterable
+from typing import TextIO
 
 
 class ToolkitError(Exception):
@@ -101,3 +104,32 @@ def listing(names: Iterable[object], limit: int = 24) -> str:
     items = [shorten(str(name), 40) for name in names]
     rest = len(items) - limit
     return ", ".join(items[:limit]) + (f", … ({rest} more)" if rest > 0 else "")
+
+
+def on_screen(text: str, stream: TextIO | None) -> str:
+    """A message as a stream shows it best: in a terminal lines end between words, elsewhere they stay as they are.
+
+    A line that goes on stands two blanks further in. A word that is longer than a line stays whole.
+    """
+    if stream is None or not stream.isatty():
+        return text
+    try:
+        width = os.get_terminal_size(stream.fileno()).columns or 80
+    except OSError:  # what calls itself a terminal, and is none
+        return text
+    return "\n".join(_folded(line, width) for line in text.split("\n"))
+
+
+def _folded(line: str, width: int) -> str:
+    begin = line[: len(line) - len(line.lstrip())]
+    if len(line) <= width:
+        return line
+    return textwrap.fill(
+        line,
+        width,
+        subsequent_indent=begin + "  ",
+        break_long_words=False,
+        break_on_hyphens=False,
+        replace_whitespace=False,
+        expand_tabs=False,
+    )

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import pty
+import termios
+
 import pytest
 
-from mlp_toolkit.errors import MissingExtra, ToolkitError, UserError, listing, nearest, shorten
+from mlp_toolkit.errors import MissingExtra, ToolkitError, UserError, listing, nearest, on_screen, shorten
 
 
 def test_the_exit_code_belongs_to_the_class():
@@ -95,3 +99,20 @@ def test_values_that_python_cannot_write_out_are_named_by_type():
 def test_a_long_listing_says_how_many_names_are_left_out():
     assert listing(["a", "b"]) == "a, b"
     assert listing(["a", "b", "c"], limit=2) == "a, b, … (1 more)"
+
+
+def test_lines_end_between_words_in_a_terminal_and_nowhere_else():
+    reading, writing = pty.openpty()
+    termios.tcsetwinsize(writing, (24, 40))
+    long = "/a/path/without/any/blank/that/is/longer/than/the/screen"
+    text = f"accuracy 0.8579 (0.8525 to 0.8632)  auc 0.9109 (0.9061 to 0.9156)\n  in {long}\nshort"
+    with open(writing, "w") as terminal, open(os.devnull, "w") as file:
+        assert on_screen(text, terminal).split("\n") == [
+            "accuracy 0.8579 (0.8525 to 0.8632)  auc",
+            "  0.9109 (0.9061 to 0.9156)",
+            "  in",
+            f"    {long}",
+            "short",
+        ]
+        assert on_screen(text, file) == on_screen(text, None) == text
+    os.close(reading)

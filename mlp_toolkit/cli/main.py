@@ -14,7 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from mlp_toolkit.cli import model_commands, picture_commands, recipe_commands, streams
-from mlp_toolkit.errors import ToolkitError, UserError, nearest, shorten
+from mlp_toolkit.errors import ToolkitError, UserError, nearest, on_screen, shorten
 from mlp_toolkit.runs import interruption
 
 INTERRUPTED = 130
@@ -115,7 +115,7 @@ def _run_and_exit() -> None:
     try:
         app()
     except ToolkitError as error:
-        print(f"mlp-toolkit: {error}", file=sys.stderr)
+        print(on_screen(f"mlp-toolkit: {error}", sys.stderr), file=sys.stderr)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)

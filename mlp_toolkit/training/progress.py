@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from typing import Any, Literal
 
 from mlp_toolkit.data.targets import Target
-from mlp_toolkit.errors import UserError, number
+from mlp_toolkit.errors import UserError, number, on_screen
 
 Style = Literal["none", "bar", "lines"]
 
@@ -41,7 +41,10 @@ def in_notebook() -> bool:
 
 def _say(text: str) -> None:
     """A message on standard error; in a notebook, which shows that in red, on standard output."""
-    print(text, file=sys.stdout if in_notebook() else sys.stderr, flush=True)
+    if in_notebook():
+        print(text, flush=True)
+    else:
+        print(on_screen(text, sys.stderr), file=sys.stderr, flush=True)
 
 
 def watcher(verbose: Any, units: Mapping[str, float | None] | None = None) -> Any:
