@@ -216,9 +216,8 @@ def carry_out(
         with writing(directory):
             saving.save(model, directory / "model.h5")
             write_history(directory, state.history, data.target)
-            record = _record(*scored(directory, done, spec, data), spec, data, state)
-            if spec.report == "full":
-                record |= _told(directory, done, data, record)
+            with progress.waiting("test rows are scored, simple models tried beside the network", verbose):
+                record = _judged(directory, done, spec, data)
             for note in record["notes"][len(state.notes) :]:
                 say(note)
             record |= added or {}
@@ -255,6 +254,24 @@ def _checkpoint(directory: Path, resolved: Resolved, data: RecipeData, group: Gr
     return Checkpoint(directory / "checkpoint.h5", resolved, data, beside, lambda: together.ending(group))
 
 
+def _judged(directory: Path, done: Fitted, spec: Recipe, data: RecipeData) -> dict[str, Any]:
+    """What `metrics.json` holds, but for the time it took; files beside it hold what the report tells besides."""
+    scores, notes = scored(directory, done, spec, data)
+    state = done.state
+    record = {
+        "task": spec.task,
+        **scores,
+        "best_epoch": state.best_epoch,
+        "epochs": state.epochs,
+        "members": spec.model.ensemble,
+        "rows": data.counts,
+        "seconds": {},
+        "engine": state.engine,
+        "notes": [*state.notes, *notes],
+    }
+    return record | _told(directory, done, data, record) if spec.report == "full" else record
+
+
 def _told(directory: Path, done: Fitted, data: RecipeData, record: Mapping[str, Any]) -> dict[str, Any]:
     """What the report tells beside the scores is worked out and kept; what `metrics.json` is to hold of it."""
     frame, values = explaining.rows_of(data, "test")
@@ -277,20 +294,3 @@ def _read(spec: Recipe, place: str, directory: Path) -> tuple[RecipeData, warm_s
         return data, None
     source = warm_start.read_source(spec.model.warm_start)
     return warm_start.with_encoding_of(source, data), source
-
-
-def _record(
-    scores: dict[str, Any], notes: list[str], spec: Recipe, data: RecipeData, state: Progress
-) -> dict[str, Any]:
-    """What `metrics.json` holds, but for the time it took."""
-    return {
-        "task": spec.task,
-        **scores,
-        "best_epoch": state.best_epoch,
-        "epochs": state.epochs,
-        "members": spec.model.ensemble,
-        "rows": data.counts,
-        "seconds": {},
-        "engine": state.engine,
-        "notes": [*state.notes, *notes],
-    }

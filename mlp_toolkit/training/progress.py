@@ -152,9 +152,9 @@ def speaker(verbose: Any) -> Callable[[str], None]:
 
 
 @contextlib.contextmanager
-def waiting(text: str) -> Iterator[None]:
+def waiting(text: str, verbose: Any = "auto") -> Iterator[None]:
     """Shows that something goes on, in a terminal, while a block takes its time; leaves no trace."""
-    if sys.stderr is None or not sys.stderr.isatty():
+    if sys.stderr is None or not sys.stderr.isatty() or style(verbose) != "bar":
         yield
         return
     from rich.console import Console
