@@ -51,6 +51,7 @@ def _score_of_folds(axes: Axes, history: Mapping[str, Any] | pd.DataFrame, epoch
     other.plot(epochs[seen], score[seen], color=ORANGE, marker=".", ms=3)
     other.set_ylabel(f"{name.removeprefix('val_')} of the rows held out", color=ORANGE)
     other.spines[["top", "left"]].set_visible(False)
+    other.spines["right"].set_visible(True)  # without it a tick before a number reads as a minus
     return True
 
 

@@ -126,14 +126,25 @@ def dependence(model: Model, frame: pd.DataFrame, column: str, seed: int = 0) ->
 
 
 def _grid(column: pd.Series[Any]) -> np.ndarray:
-    """Quantiles of numbers, or the commonest words."""
+    """Quantiles of numbers (a value that many have, and quantiles of the others), or the commonest words."""
     import pandas as pd
 
     known = column.dropna()
     if pd.api.types.is_numeric_dtype(known.dtype):
-        every = np.unique(known.to_numpy(float))
-        return every if len(every) <= GRID else np.unique(np.quantile(known.to_numpy(float), np.linspace(0, 1, GRID)))
+        numbers = known.to_numpy(float)
+        every = np.unique(numbers)
+        if len(every) <= GRID:
+            return every
+        common = _common(numbers, GRID)
+        others = numbers[~np.isin(numbers, common)]
+        return np.unique([*common, *np.quantile(others, np.linspace(0, 1, GRID - len(common)))])
     return known.astype(object).value_counts().index[:GRID].to_numpy(object)
+
+
+def _common(numbers: np.ndarray, parts: int) -> np.ndarray:
+    """The values that more than one in `parts` of the numbers have: quantiles would be these again and again."""
+    values, counts = np.unique(numbers, return_counts=True)
+    return values[counts * parts > len(numbers)]
 
 
 def _filled(column: pd.Series[Any], value: Any) -> np.ndarray:
@@ -259,7 +270,8 @@ def slices(model: Model, frame: pd.DataFrame, values: np.ndarray, top: Sequence[
     masks = {name: mask for column in model.columns for name, mask in _parts(frame[column], column).items()}
     for one, other in itertools.combinations(top, 2):
         pairs = itertools.product(_parts(frame[one], one).items(), _parts(frame[other], other).items())
-        masks |= {f"{a} and {b}": own & its for (a, own), (b, its) in pairs}
+        # Where nearly all rows of a part are those of the other, the pair says what the part does.
+        masks |= {f"{a} and {b}": own & its for (a, own), (b, its) in pairs if _narrower(own & its, own, its)}
     lines = []
     for name, mask in masks.items():
         if LEAST_ROWS <= mask.sum() <= len(mask) - LEAST_ROWS:
@@ -287,6 +299,11 @@ def slices(model: Model, frame: pd.DataFrame, values: np.ndarray, top: Sequence[
     return pd.DataFrame(found, columns=names).sort_values("times", ascending=False, ignore_index=True)
 
 
+def _narrower(both: np.ndarray, own: np.ndarray, its: np.ndarray) -> bool:
+    """Whether two parts together are fewer rows than each, by LEAST_ROWS or more."""
+    return bool(min(own.sum(), its.sum()) - both.sum() >= LEAST_ROWS)
+
+
 def _parts(column: pd.Series[Any], name: str) -> dict[str, np.ndarray]:
     """The rows of each value of a column, or of each quarter of its numbers, and those without a value."""
     import pandas as pd
@@ -295,11 +312,14 @@ def _parts(column: pd.Series[Any], name: str) -> dict[str, np.ndarray]:
     parts = {f"{name} is missing": absent} if absent.any() else {}
     if pd.api.types.is_numeric_dtype(column.dtype) and column.nunique() > BINS:
         numbers = column.to_numpy(float)
-        ends = np.unique(np.quantile(numbers[~absent], np.linspace(0, 1, BINS + 1)))
+        common = _common(numbers[~absent], BINS)
+        parts |= {f"{name} is {value:.4g}": numbers == value for value in common}
+        others = np.where(np.isin(numbers, common), np.nan, numbers)
+        ends = np.unique(np.nanquantile(others, np.linspace(0, 1, BINS + 1)))
         for place, (low, high) in enumerate(itertools.pairwise(ends)):
             last = place == len(ends) - 2
-            parts[f"{name} from {low:.4g} to {high:.4g}"] = (numbers >= low) & (
-                (numbers <= high) if last else numbers < high
+            parts[f"{name} from {low:.4g} to {high:.4g}"] = (others >= low) & (
+                (others <= high) if last else others < high
             )
         return parts
     for value in column.value_counts().index[:MOST_WORDS]:

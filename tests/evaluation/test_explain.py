@@ -132,6 +132,25 @@ def test_slices_without_spread_are_no_findings_and_hide_none() -> None:
         assert explain.slices(model, frame, np.ones((200, 1))).empty
 
 
+def test_a_value_that_most_rows_have_stands_for_itself() -> None:
+    random = np.random.default_rng(0)
+    gain = np.where(np.arange(1_000) % 10 == 0, random.uniform(1_000, 9_000, 1_000), 0.0)
+    frame = pd.DataFrame({"gain": gain, "place": np.where(np.arange(1_000) < 500, "a", "b")})
+    model = explain.Model(lambda rows: rows[["gain"]].to_numpy(float), NUMBER, ["gain", "place"])
+    grid = explain.dependence(model, frame, "gain").grid
+    assert grid[0] == 0
+    inside = np.quantile(gain[gain > 0], np.linspace(0, 1, 19))
+    assert np.allclose(grid[1:], inside)
+    values = gain[:, None] + random.normal(0, np.where(gain > 0, 0.1, 1.0))[:, None]
+    told = explain.slices(model, frame, values, ["gain", "place"])
+    # All rows of either place have the same share of zeros; a pair of them says nothing that the zeros do not.
+    assert "gain is 0" in told["slice"].tolist()
+    values = gain[:, None] + random.normal(0, np.where(gain > 0, 1.0, 0.1))[:, None]
+    told = explain.slices(model, frame.assign(place=np.where(gain > 0, "up", "down")), values, ["gain", "place"])
+    assert told["slice"][0] == "place is up"
+    assert not told["slice"].str.contains(" and ").any()
+
+
 def test_slices_of_classes_count_the_cross_entropy() -> None:
     random = np.random.default_rng(0)
     frame = pd.DataFrame({"place": random.choice(["here", "there"], 800)})
