@@ -1,6 +1,6 @@
 """What several networks in one program cost, beside the same number one after another: python benchmarks/members.py
 
-An epoch of K members is timed for two networks, then whole calls, compiling included: K members at once, K networks of
+An epoch of K members is timed for three networks, then whole calls, compiling included: K members at once, K networks of
 ours one after another through a program that is kept, and Keras's `fit(steps_per_execution=32)`, of which one is timed
 and taken K times.
 """
@@ -30,7 +30,11 @@ class Case(NamedTuple):
     batch_size: int
 
 
-CASES = {"2 × 64, batch 32": Case([64, 64], 32), "3 × 256, batch 256": Case([256] * 3, 256)}
+CASES = {
+    "2 × 64, batch 32": Case([64, 64], 32),
+    "3 × 128, batch 256": Case([128] * 3, 256),
+    "3 × 256, batch 256": Case([256] * 3, 256),
+}
 
 
 def main() -> None:
