@@ -1,8 +1,8 @@
 """What several networks in one program cost, beside the same number one after another: python benchmarks/members.py
 
-An epoch of K members is timed for three networks, then whole calls, compiling included: K members at once, K networks of
-ours one after another through a program that is kept, and Keras's `fit(steps_per_execution=32)`, of which one is timed
-and taken K times.
+An epoch of K members is timed for three networks, then whole calls, compiling included: K members at once, K networks
+of ours one after another through a program that is kept, and Keras's `fit(steps_per_execution=32)`, of which one is
+timed and taken K times.
 """
 
 from __future__ import annotations
