@@ -28,6 +28,7 @@ KEYS = {
     "learning_rate": "train.optimizer.learning_rate",
     "schedule": "train.schedule",
     "epochs": "train.epochs",
+    "seconds": "train.seconds",
     "batch_size": "train.batch_size",
     "class_weight": "train.class_weight",
     "calibrate": "train.calibrate",
@@ -50,6 +51,7 @@ ELSEWHERE = {
     "patience": "early_stopping",
     "seed": "random_state",
     "solver": "optimizer",
+    "time_limit": "seconds",
     "validation_split": "validation_fraction",
 }
 GOING_ON = (

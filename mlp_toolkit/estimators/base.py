@@ -139,12 +139,18 @@ class InMemory(BaseEstimator):
             say(note)
 
         from mlp_toolkit.training import fit_recipe, warm_start
+        from mlp_toolkit.training.first_steps import budget
 
         warm = resolved.spec.model.warm_start
         source = warm_start.read_source(warm) if warm else None
         if source:
             data = warm_start.with_encoding_of(source, data)
-        done = fit_recipe.train_recipe(resolved.spec, data, source=source, verbose=self.verbose)
+        resolved, data, planned = budget.planned(resolved, data)
+        for note in planned.notes:
+            say(note)
+        done = fit_recipe.train_recipe(
+            resolved.spec, data, source=source, verbose=self.verbose, notes=planned.notes, spent=planned.spent
+        )
         if done.state.diverged() and not done.state.best:
             raise UserError(
                 "training diverged in its first epoch",

@@ -39,6 +39,8 @@ class MLPClassifier(ClassifierMixin, InMemory):
         schedule: Of the learning rate: constant, cosine, one_cycle, exponential, log_cosine, reduce_on_plateau; None
             for none.
         epochs: Passes over the rows at most, 1 or more.
+        seconds: That training may take, above 0; None for any. Fewer members and epochs are planned where they are too
+            many and the preset's, as of `strong`; else training ends with its epoch.
         batch_size: Rows of one step, 1 or more.
         class_weight: balanced; a weight for every class, or for every label by its column's number or name; None.
         calibrate: Correct the probabilities by the validation rows once the network is trained: True, or "isotonic"
@@ -86,6 +88,7 @@ class MLPClassifier(ClassifierMixin, InMemory):
         learning_rate: float | None = None,
         schedule: str | Mapping[str, Any] | None = "preset",
         epochs: int | None = None,
+        seconds: float | None = None,
         batch_size: int | None = None,
         class_weight: str | Mapping[Any, float] | None = "preset",
         calibrate: bool | str | None = None,
@@ -111,6 +114,7 @@ class MLPClassifier(ClassifierMixin, InMemory):
         self.learning_rate = learning_rate
         self.schedule = schedule
         self.epochs = epochs
+        self.seconds = seconds
         self.batch_size = batch_size
         self.class_weight = class_weight
         self.calibrate = calibrate

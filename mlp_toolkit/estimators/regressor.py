@@ -38,6 +38,8 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, InMemory):
         schedule: Of the learning rate: constant, cosine, one_cycle, exponential, log_cosine, reduce_on_plateau; None
             for none.
         epochs: Passes over the rows at most, 1 or more.
+        seconds: That training may take, above 0; None for any. Fewer members and epochs are planned where they are too
+            many and the preset's, as of `strong`; else training ends with its epoch.
         batch_size: Rows of one step, 1 or more.
         early_stopping: Stop after so many epochs without a lower validation loss, or `{"patience": 10}`; None trains
             all epochs. The best epoch is taken in any case.
@@ -82,6 +84,7 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, InMemory):
         learning_rate: float | None = None,
         schedule: str | Mapping[str, Any] | None = "preset",
         epochs: int | None = None,
+        seconds: float | None = None,
         batch_size: int | None = None,
         early_stopping: int | str | Mapping[str, int] | None = "preset",
         validation_fraction: float | str | None = None,
@@ -106,6 +109,7 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, InMemory):
         self.learning_rate = learning_rate
         self.schedule = schedule
         self.epochs = epochs
+        self.seconds = seconds
         self.batch_size = batch_size
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction

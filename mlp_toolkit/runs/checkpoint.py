@@ -7,7 +7,7 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -137,9 +137,9 @@ def _newest(path: Path) -> Path | None:
     return older if older.is_file() else None
 
 
-def trained_with(path: Path, keys: Iterable[str]) -> dict[str, Any] | None:
+def trained_with(path: Path, keys: Sequence[str]) -> dict[str, Any] | None:
     """The values that a stopped run trained with, by dotted key; None where it stopped before its first checkpoint."""
-    source = _newest(path)
+    source = _newest(path) if keys else None
     if source is None:
         return None
     identity = array_files.read_arrays(source)[1]["identity"]

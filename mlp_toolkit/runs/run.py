@@ -41,7 +41,6 @@ from mlp_toolkit.training import fit_recipe, progress, warm_start
 from mlp_toolkit.training.engine.sharing import cluster
 from mlp_toolkit.training.engine.sharing.workers import ALONE, Group
 from mlp_toolkit.training.first_steps import budget
-from mlp_toolkit.training.first_steps.budget import Budget
 from mlp_toolkit.training.fit_recipe import Fitted
 from mlp_toolkit.training.trainer import Progress
 
@@ -181,7 +180,8 @@ def carry_out(
     started = time.monotonic()
     say = progress.speaker(verbose)
     data, source = _read(resolved.spec, place, directory)
-    resolved, data, planned = _within_seconds(resolved, data, directory, resume=resume)
+    stored = trained_with(directory / "checkpoint.h5", budget.free_to_lower(resolved)) if resume else None
+    resolved, data, planned = budget.planned(resolved, data, stored)
     spec = resolved.spec
     say("\n".join([describe(spec, data), *planned.notes]))
     if spec.tune is not None:
@@ -227,22 +227,6 @@ def carry_out(
             checkpoint.finished()
             write_text(directory / "metrics.json", json.dumps(record, indent=2) + "\n")  # last: it says "complete"
         tell(record)
-
-
-def _within_seconds(
-    resolved: Resolved, data: RecipeData, directory: Path, *, resume: bool
-) -> tuple[Resolved, RecipeData, Budget]:
-    """A recipe and its rows as the seconds for training allow; a run that goes on keeps what it began with."""
-    spec = resolved.spec
-    free = [key for key in budget.OPEN if resolved.origins[*key.split(".")].kind == "preset"]
-    if spec.train.seconds is None or not spec.model.members or not free:
-        return resolved, data, Budget({})
-    stored = trained_with(directory / "checkpoint.h5", free) if resume else None
-    planned = Budget(stored) if stored else budget.within_seconds(spec, data, free)
-    resolved = resolving.with_inferred(resolved, planned.lowered, "train.seconds")
-    if isinstance(data, dataset.Dataset) and data.folds is not None:
-        data = data.held_out_by(resolved.spec)
-    return resolved, data, planned
 
 
 def _checkpoint(directory: Path, resolved: Resolved, data: RecipeData, group: Group) -> Checkpoint:

@@ -7,13 +7,16 @@ timed first, by networks that are thrown away; what they compiled is kept for th
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 import numpy as np
 
+from mlp_toolkit.data.dataset import Dataset
 from mlp_toolkit.data.pieces import RecipeData
 from mlp_toolkit.model.backend import keras, random_state_kept
+from mlp_toolkit.recipe import resolving
+from mlp_toolkit.recipe.resolving import Resolved
 from mlp_toolkit.recipe.spec import Recipe
 from mlp_toolkit.training import fit_recipe, rows_of_data, trainer
 from mlp_toolkit.training.engine import epoch
@@ -54,6 +57,33 @@ class Budget(NamedTuple):
     lowered: dict[str, int]
     notes: tuple[str, ...] = ()
     spent: float = 0.0
+
+
+def planned(
+    resolved: Resolved, data: RecipeData, stored: Mapping[str, int] | None = None
+) -> tuple[Resolved, RecipeData, Budget]:
+    """A recipe and its rows as `train.seconds` allow; both as they are where it says nothing, or there are no members.
+
+    Args:
+        resolved: The recipe. What the preset left to it may be lowered, what a person gave not.
+        data: Its rows.
+        stored: What a run that goes on began with, in place of timing anew.
+    """
+    free = free_to_lower(resolved)
+    if not free:
+        return resolved, data, Budget({})
+    found = Budget(dict(stored)) if stored else within_seconds(resolved.spec, data, free)
+    resolved = resolving.with_inferred(resolved, found.lowered, "train.seconds")
+    if isinstance(data, Dataset) and data.folds is not None:
+        data = data.held_out_by(resolved.spec)
+    return resolved, data, found
+
+
+def free_to_lower(resolved: Resolved) -> list[str]:
+    """What the seconds of a recipe may lower."""
+    if resolved.spec.train.seconds is None or not resolved.spec.model.members:
+        return []
+    return [key for key in OPEN if resolved.origins[*key.split(".")].kind == "preset"]
 
 
 def within_seconds(spec: Recipe, data: RecipeData, may: Collection[str]) -> Budget:

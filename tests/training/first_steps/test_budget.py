@@ -66,6 +66,19 @@ def test_what_a_recipe_gives_is_not_lowered(planned, paced):
     assert planned(40, train__epochs=100)[0] == {"model.ensemble": 4}
 
 
+def test_an_estimator_plans_too_and_says_so(paced):
+    paced(epoch=1.0, judging=20.0, compiling=5.0)
+    x = np.random.default_rng(0).normal(size=(120, 2))
+    estimator = mt.MLPRegressor(preset="strong", hidden=[4], epochs=2, seconds=20, random_state=0).fit(x, x[:, 0])
+    assert (
+        "8 networks and 2 epochs would take about 22 s, train.seconds allows 20: model.ensemble: 4" in estimator.notes_
+    )
+    assert "ensemble: 4" in estimator.recipe_
+    assert estimator.n_iter_ == 2
+    with pytest.raises(mt.UserError, match="seconds"):
+        mt.MLPRegressor(seconds=0).fit(x, x[:, 0])
+
+
 def trained(folder, out, resume=False, **more):
     keys = {key.replace("__", "."): value for key, value in more.items()}
     return mt.run(of_people(folder), {**SMALL, **keys}, out=out, resume=resume, verbose=0)
