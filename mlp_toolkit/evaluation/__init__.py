@@ -4,7 +4,6 @@ Predictions come in; scores, pictures and pages go out. Nothing here imports Ten
 
 metrics: predictions become the named scores of a task.
 doubt: how far scores may lie from those of many rows.
-few_rows: how far scores of few rows may lie from those of many.
 calibration: how probabilities are put right, fitted to the validation rows.
 decision: from which probability on a row has a label.
 conformal: intervals and sets that hold the truth as often as asked.

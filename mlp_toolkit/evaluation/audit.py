@@ -80,20 +80,18 @@ def _missing(frame: pd.DataFrame) -> list[str]:
 
 
 def _identifiers(frame: pd.DataFrame, data: Dataset) -> list[str]:
-    """Columns with a value of its own for (nearly) every row, which tell nothing of a new one."""
-    found = []
-    for name in frame:
-        texts = parsing.to_text(frame[name])
-        numeric = name in data.kinds.of("numeric")
-        if numeric:
-            values = parsing.to_numbers(frame[name], str(name))
+    """Columns with a value of its own for (nearly) every row, which tell nothing of a new one; dates may well."""
+    found, numeric, dates = [], {*data.kinds.of("numeric")}, {*data.kinds.of("date")}
+    for name in [str(name) for name in frame if name not in dates]:
+        if name in numeric:
+            values = data.kinds.numbers(frame, name)
             known = values[np.isfinite(values)]
             counting = len(known) > 20 and (known == np.round(known)).all() and len(np.unique(known)) == len(known)
             # Whole numbers, none twice, that fill their range: a count of the rows, not a measurement.
             if counting and np.ptp(known) <= 2 * len(known):
-                found.append(str(name))
-        elif len(texts) > 20 and len({*texts.tolist()}) > 0.95 * len(texts):
-            found.append(str(name))
+                found.append(name)
+        elif len(frame) > 20 and len({*parsing.distinct_texts(frame[name])[1]}) > 0.95 * len(frame):
+            found.append(name)
     advice = "features: {COLUMN: ignore} leaves it out; of rows that belong together data.split.group keeps them so"
     return [f"{listing(map(repr, found))}: a value of its own for each row; {advice}"] if found else []
 

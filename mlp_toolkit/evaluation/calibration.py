@@ -4,6 +4,7 @@ Class weights shift the probabilities a network predicts: with weight w for the 
 as high. Training for long makes them too sure. One slope for all (the temperature, Guo et al. 2017) and an offset for
 each output (Platt 1999; after class weights, the prior correction of Saerens et al. 2002) undo both. Where
 probabilities are wrong in another way, steps follow the rows themselves (isotonic regression, Zadrozny and Elkan 2002).
+How far they are from right, before and after, the test rows tell.
 """
 
 from __future__ import annotations
@@ -12,10 +13,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mlp_toolkit.evaluation.doubt import wilson
+
 # How far slope and offsets are expected to lie from 1 and from what class weights call for (a normal prior). With 85
 # validation rows of breast_cancer, which had also chosen the epoch, 1.0 made the log loss of the test rows worse.
 SPREAD = 0.3
-BINS = 15  # of the calibration error, as in Guo et al.
+GROUPS, LEAST_IN_A_GROUP = 10, 10  # of rows that are compared with how often they came true
 LEAST = 1e-7  # probabilities nearer to 0 or 1 count as this far away: their logarithm must be finite
 
 
@@ -104,11 +107,30 @@ def _log_loss(y: np.ndarray, p: np.ndarray, row: np.ndarray) -> float:
     return float(np.average(-(y * np.log(p) + (1 - y) * np.log1p(-p)).mean(axis=1), weights=row))
 
 
-def expected_error(values: np.ndarray, outputs: np.ndarray, task: str) -> float:
-    """How far probabilities are from the share of rows that they come true for (Naeini et al. 2015).
+class Reliability(NamedTuple):
+    """How often what was predicted with a probability came true, by groups of rows of about equal size.
 
-    A mean over 15 stretches of probabilities, by their rows; of labels over these; of several classes that of the
-    likeliest one.
+    Attributes:
+        chance: (groups,) the mean probability.
+        share: (groups,) how often it came true.
+        low: (groups,) from where that may lie (Wilson, 95 %).
+        high: (groups,) up to where.
+        rows: (groups,) how many there are.
+        error: The expected calibration error (Naeini et al. 2015): the mean distance of the two, weighed by rows.
+        by_chance: About how large that would be for probabilities that are right, with so many rows.
+    """
+
+    chance: np.ndarray
+    share: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    rows: np.ndarray
+    error: float
+    by_chance: float
+
+
+def reliability(values: np.ndarray, outputs: np.ndarray, task: str) -> Reliability:
+    """Compares probabilities with how often they came true: of labels all together, of classes that of the likeliest.
 
     Args:
         values: (rows, outputs) of 0 and 1, or class numbers (rows, 1).
@@ -116,13 +138,24 @@ def expected_error(values: np.ndarray, outputs: np.ndarray, task: str) -> float:
         task: binary, multilabel or multiclass.
     """
     if task == "multiclass":
-        values = (outputs.argmax(axis=1) == values[:, 0])[:, None]
-        outputs = outputs.max(axis=1, keepdims=True)
-    found = []
-    for true, said in zip(values.T, outputs.astype(np.float64).T, strict=True):
-        place = np.minimum((said * BINS).astype(int), BINS - 1)
-        found.append(np.abs(np.bincount(place, said - true, BINS)).sum() / len(said))
-    return float(np.mean(found))
+        true, chance = (outputs.argmax(axis=1) == values[:, 0]).astype(np.float64), outputs.max(axis=1)
+    else:
+        true, chance = values.ravel(), outputs.ravel()
+    chance = chance.astype(np.float64)
+    groups = max(1, min(GROUPS, len(chance) // LEAST_IN_A_GROUP))
+    ends = np.quantile(chance, np.linspace(0, 1, groups + 1))
+    group = np.searchsorted(ends[1:-1], chance)
+    rows = np.bincount(group, minlength=groups)
+    there = rows > 0  # equal probabilities stay together
+    sums = np.stack([np.bincount(group, own, groups)[there] for own in (chance, true, chance * (1 - chance))])
+    rows = rows[there]
+    mean, share, variance = sums / rows
+    low, high = np.array([wilson(int(right), int(count)) for right, count in zip(sums[1], rows, strict=True)]).T
+    # The mean size of a normal deviation is sqrt(2 / pi) standard deviations.
+    expected = np.sqrt(2 / np.pi * variance / rows)
+    weights = rows / rows.sum()
+    error = float(weights @ np.abs(mean - share))
+    return Reliability(mean, share, low, high, rows, error, float(weights @ expected))
 
 
 def fit_calibration(

@@ -6,17 +6,19 @@ even where every row is right.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import numpy as np
 
 from mlp_toolkit.data.targets import Target
+from mlp_toolkit.errors import number
 
 LEVEL = 0.95
 DRAWS = 1_000
-MOST_ROWS = 20_000  # are drawn; of more rows so many, and the width is that of all
+MOST_ROWS = 8_000  # are drawn; of more rows so many, and the width is that of all
 VALUES_AT_ONCE = 2**22
 SHARES = ("accuracy", "subset_accuracy")
+FEW = 50  # test rows: of fewer it is said what they leave open
 
 
 def score_intervals(
@@ -42,8 +44,8 @@ def score_intervals(
         picked = looked_at(rows)
         values, outputs = values[picked], outputs[picked]
     narrower = np.sqrt(len(values) / rows)
-    whole = scores_of_samples(values, outputs, target, np.ones((1, len(values))))
-    drawn = drawn_scores(values, outputs, target, groups)
+    whole = scores_of_samples(values, outputs, target, np.ones((1, len(values))), scores)
+    drawn = drawn_scores(values, outputs, target, groups, names=scores)
     found = {}
     for name, score in scores.items():
         if groups is None and name in SHARES:
@@ -58,7 +60,7 @@ def score_intervals(
 
 
 def looked_at(rows: int) -> np.ndarray:
-    """The rows that are drawn from: of more than 20,000 so many, the same each time."""
+    """The rows that are drawn from: of more than 8,000 so many, the same each time."""
     if rows <= MOST_ROWS:
         return np.arange(rows)
     return np.sort(np.random.default_rng(0).choice(rows, MOST_ROWS, replace=False))
@@ -72,8 +74,40 @@ def wilson(right: int, rows: int) -> tuple[float, float]:
     return float(low), float(high)
 
 
+def note_on_few_rows(values: np.ndarray, outputs: np.ndarray, target: Target, validation: int) -> list[str]:
+    """A caution where fewer than 50 test rows give the scores, with the range that they leave open; or none.
+
+    Args:
+        values: (rows, outputs) true values of the test rows.
+        outputs: (rows, outputs) predictions of them.
+        target: What was predicted.
+        validation: How many rows chose the best epoch.
+    """
+    rows = len(values)
+    if rows >= FEW:
+        return []
+    if target.task == "regression":
+        low, high = np.quantile(drawn_scores(values, outputs, target)["rmse"], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+        found = f"the {_rows(rows)} of the test, drawn anew, give an rmse of {number(low)} to {number(high)}"
+    else:
+        right = int((target.decided(outputs) == values).all(axis=1).sum())
+        low, high = wilson(right, rows)
+        found = f"{right} of {rows} test rows are right, which leaves open {low:.0%} to {high:.0%} of many"
+    chosen = f"; {_rows(validation)} for validation chose the best epoch" if validation < FEW else ""
+    return [f"few rows: {found}{chosen}. Other splits and seeds show how much that varies"]
+
+
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count} rows"
+
+
 def drawn_scores(
-    values: np.ndarray, outputs: np.ndarray, target: Target, groups: np.ndarray | None = None
+    values: np.ndarray,
+    outputs: np.ndarray,
+    target: Target,
+    groups: np.ndarray | None = None,
+    *,
+    names: Collection[str] | None = None,
 ) -> dict[str, np.ndarray]:
     """Scores of 1,000 samples as large as the rows, drawn from them; the same samples for as many rows.
 
@@ -82,11 +116,12 @@ def drawn_scores(
         outputs: (rows, outputs) predictions.
         target: What was predicted.
         groups: As `score_intervals` takes them.
+        names: As `scores_of_samples` takes them.
 
     Returns:
         (1000,) by name; NaN where a sample does not define the score.
     """
-    parts = [scores_of_samples(values, outputs, target, counts) for counts in _samples(len(values), groups)]
+    parts = [scores_of_samples(values, outputs, target, counts, names) for counts in _samples(len(values), groups)]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
@@ -103,7 +138,11 @@ def _samples(rows: int, groups: np.ndarray | None) -> Iterator[np.ndarray]:
 
 
 def scores_of_samples(
-    values: np.ndarray, outputs: np.ndarray, target: Target, counts: np.ndarray
+    values: np.ndarray,
+    outputs: np.ndarray,
+    target: Target,
+    counts: np.ndarray,
+    names: Collection[str] | None = None,
 ) -> dict[str, np.ndarray]:
     """Scores of samples, (samples,) by name, as scikit-learn defines them with sample weights.
 
@@ -112,13 +151,15 @@ def scores_of_samples(
         outputs: (rows, outputs) predictions.
         target: What was predicted.
         counts: (samples, rows) how often each row is in each sample.
+        names: Those wanted: areas below curves, which take most of the time, are left out where none is. None: all.
     """
     of = {"regression": _regression, "binary": _binary, "multilabel": _multilabel, "multiclass": _multiclass}
+    areas_too = names is None or any("auc" in name for name in names)
     with np.errstate(divide="ignore", invalid="ignore"):  # of samples without a class: NaN
-        return of[target.task](values, outputs.astype(np.float64), target, counts)
+        return of[target.task](values, outputs.astype(np.float64), target, counts, areas_too)
 
 
-def _regression(y: np.ndarray, p: np.ndarray, target: Target, counts: np.ndarray) -> dict[str, np.ndarray]:
+def _regression(y: np.ndarray, p: np.ndarray, target: Target, counts: np.ndarray, _: bool) -> dict[str, np.ndarray]:
     rows = counts.sum(axis=1, keepdims=True)
     apart = y - y.mean(axis=0)  # beside a large offset squares would lose their last digits
     squares = counts @ np.square(y - p) / rows
@@ -130,67 +171,73 @@ def _regression(y: np.ndarray, p: np.ndarray, target: Target, counts: np.ndarray
     }
 
 
-def _binary(y: np.ndarray, p: np.ndarray, target: Target, counts: np.ndarray) -> dict[str, np.ndarray]:
-    true, chance, rows = y[:, 0], p[:, 0], counts.sum(axis=1)
+def _binary(y: np.ndarray, p: np.ndarray, target: Target, counts: np.ndarray, areas_too: bool) -> dict[str, np.ndarray]:
+    true, chance, label = y[:, 0], p[:, 0], target.decided(p)[:, 0]
     right = np.where(true > 0, chance, 1 - chance)
-    label = target.decided(p)
-    recall, f1 = _by_label(y, label, counts)
-    of_others, _ = _by_label(1 - y, 1 - label, counts)
-    auc, pr_auc = areas(true, chance, counts)
-    return {
-        "accuracy": counts @ (label[:, 0] == true) / rows,
-        "log_loss": -(counts @ np.log(np.maximum(right, np.finfo(right.dtype).eps))) / rows,
-        "f1": np.nan_to_num(f1[:, 0]),
-        "brier": counts @ np.square(chance - true) / rows,
-        "auc": auc,
-        "pr_auc": pr_auc,
-        "balanced_accuracy": (recall[:, 0] + of_others[:, 0]) / 2,
+    of_rows = [
+        np.ones(len(y)),
+        label == true,
+        np.log(np.maximum(right, np.finfo(right.dtype).eps)),
+        np.square(chance - true),
+        true * label,
+        true,
+        label,
+    ]
+    rows, correct, logs, squares, both, having, told = (counts @ np.stack(of_rows, axis=1)).T
+    neither = rows - having - told + both
+    found = {
+        "accuracy": correct / rows,
+        "log_loss": -logs / rows,
+        "f1": np.nan_to_num(2 * both / (having + told)),
+        "brier": squares / rows,
+        "balanced_accuracy": (both / having + neither / (rows - having)) / 2,
     }
+    return found | (dict(zip(("auc", "pr_auc"), areas(true, chance, counts), strict=True)) if areas_too else {})
 
 
-def _multilabel(y: np.ndarray, p: np.ndarray, target: Target, counts: np.ndarray) -> dict[str, np.ndarray]:
+def _multilabel(
+    y: np.ndarray, p: np.ndarray, target: Target, counts: np.ndarray, areas_too: bool
+) -> dict[str, np.ndarray]:
     label, rows = target.decided(p), counts.sum(axis=1)
     both, either = counts @ (y * label), counts @ (y + label)
     f1 = np.nan_to_num(2 * both / either)
-    aucs = np.stack([areas(true, chance, counts)[0] for true, chance in zip(y.T, p.T, strict=True)])
-    defined = np.isfinite(aucs)
-    return {
+    found = {
         "micro_f1": 2 * both.sum(axis=1) / either.sum(axis=1),
         "macro_f1": f1.mean(axis=1),
         "hamming_loss": counts @ (y != label).mean(axis=1) / rows,
         "subset_accuracy": counts @ (y == label).all(axis=1) / rows,
-        "macro_auc": np.where(defined, aucs, 0).sum(axis=0) / defined.sum(axis=0),
     }
+    if areas_too:
+        aucs = [areas(true, chance, counts)[0] for true, chance in zip(y.T, p.T, strict=True)]
+        found["macro_auc"] = _mean_of_known(np.stack(aucs, axis=1))
+    return found
 
 
-def _multiclass(y: np.ndarray, p: np.ndarray, target: Target, counts: np.ndarray) -> dict[str, np.ndarray]:
+def _multiclass(
+    y: np.ndarray, p: np.ndarray, target: Target, counts: np.ndarray, areas_too: bool
+) -> dict[str, np.ndarray]:
     """Means over the classes that a sample has."""
     true, rows = y[:, 0].astype(int), counts.sum(axis=1)
     chances = p / p.sum(axis=1, keepdims=True)
     every = np.arange(len(target.classes))
     known, chosen = true[:, None] == every, target.decided(chances) == every
-    recall, f1 = _by_label(known, chosen, counts)
+    both, having, told = (counts @ of.astype(np.float64) for of in (known & chosen, known, chosen))
     of_true = np.maximum(chances[np.arange(len(true)), true], np.finfo(np.float64).eps)
-    aucs = np.stack([areas(own, chance, counts)[0] for own, chance in zip(known.T, chances.T, strict=True)], axis=1)
-    return {
-        "accuracy": counts @ (known & chosen).any(axis=1) / rows,
+    found = {
+        "accuracy": both.sum(axis=1) / rows,
         "log_loss": -(counts @ np.log(of_true)) / rows,
-        "macro_f1": _mean_of_known(f1),
-        "balanced_accuracy": _mean_of_known(recall),
-        "macro_auc": _mean_of_known(aucs),
+        "macro_f1": _mean_of_known(2 * both / (having + told)),
+        "balanced_accuracy": _mean_of_known(both / having),
     }
+    if areas_too:
+        aucs = [areas(own, chance, counts)[0] for own, chance in zip(known.T, chances.T, strict=True)]
+        found["macro_auc"] = _mean_of_known(np.stack(aucs, axis=1))
+    return found
 
 
 def _mean_of_known(scores: np.ndarray) -> np.ndarray:
     known = np.isfinite(scores)
     return np.asarray(np.where(known, scores, 0).sum(axis=1) / known.sum(axis=1))
-
-
-def _by_label(true: np.ndarray, chosen: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Recall and F1 of each label, (samples, labels); NaN where a sample has no row of it."""
-    true, chosen = true.astype(np.float64), chosen.astype(np.float64)
-    both, having, told = counts @ (true * chosen), counts @ true, counts @ chosen
-    return both / having, 2 * both / (having + told)
 
 
 def areas(true: np.ndarray, chance: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

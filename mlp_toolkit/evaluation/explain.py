@@ -14,7 +14,7 @@ import numpy as np
 
 from mlp_toolkit.data.reading.frames import with_columns
 from mlp_toolkit.data.targets import Target
-from mlp_toolkit.evaluation.baselines import LEADING, LOWER_IS_BETTER
+from mlp_toolkit.evaluation.baselines import LOWER_IS_BETTER, leading_score
 from mlp_toolkit.evaluation.doubt import scores_of_samples
 
 if TYPE_CHECKING:
@@ -45,15 +45,6 @@ class Model(NamedTuple):
     columns: Sequence[str]
 
 
-def leading_score(model: Model, values: np.ndarray) -> str:
-    """The score that is looked at first, or one that these rows define."""
-    wanted = LEADING[model.target.task]
-    classes = model.target.task in ("binary", "multilabel")
-    if classes and not any(len(np.unique(own)) == 2 for own in values.T):
-        return "log_loss" if model.target.task == "binary" else "micro_f1"
-    return wanted
-
-
 def importance(model: Model, frame: pd.DataFrame, values: np.ndarray, seed: int = 0) -> pd.DataFrame:
     """How much worse the score becomes where a column's values are shuffled (L. Breiman, 2001).
 
@@ -73,11 +64,12 @@ def importance(model: Model, frame: pd.DataFrame, values: np.ndarray, seed: int 
     if len(frame) > MOST_ROWS:
         picked = np.sort(random.choice(len(frame), MOST_ROWS, replace=False))
         frame, values = frame.iloc[picked], values[picked]
-    name = leading_score(model, values)
+    name = leading_score(values, model.target)
     sign = 1 if name in LOWER_IS_BETTER else -1
 
     def score(outputs: np.ndarray) -> float:
-        return sign * float(scores_of_samples(values, outputs, model.target, np.ones((1, len(values))))[name][0])
+        every = np.ones((1, len(values)))
+        return sign * float(scores_of_samples(values, outputs, model.target, every, [name])[name][0])
 
     usual, lines = score(model.outputs(frame)), []
     for column in model.columns:

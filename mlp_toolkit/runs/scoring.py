@@ -14,8 +14,7 @@ from mlp_toolkit.data.reading import frames
 from mlp_toolkit.data.splitting import PARTS
 from mlp_toolkit.evaluation import calibration, conformal, drift, metrics
 from mlp_toolkit.evaluation.baselines import baselines_of
-from mlp_toolkit.evaluation.doubt import score_intervals
-from mlp_toolkit.evaluation.few_rows import note_on_few_rows
+from mlp_toolkit.evaluation.doubt import note_on_few_rows, score_intervals
 from mlp_toolkit.model import prediction
 from mlp_toolkit.recipe.spec import Recipe
 from mlp_toolkit.runs.directory import predictions_file, write_out_of_fold
@@ -69,7 +68,7 @@ def scored(directory: Path, done: Fitted, spec: Recipe, data: RecipeData) -> tup
     if done.correction is not None:
         plain = replace(done, correction=None)
         before = np.concatenate([plain.outputs(frames.columns_of(piece.frame)) for piece in data.pieces("test")])
-        errors = [calibration.expected_error(values, said, target.task) for said in (before, outputs)]
+        errors = [calibration.reliability(values, said, target.task).error for said in (before, outputs)]
         scores["calibration_error"] = dict(zip(("before", "after"), errors, strict=True))
     scores["baselines"] = {}
     if spec.baselines == "auto":

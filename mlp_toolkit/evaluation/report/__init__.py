@@ -7,7 +7,7 @@ page: the page from top to bottom.
 layout: its head, style and script, and what its parts look like.
 tables: scores as tables.
 tested: what a run said of its test rows.
-curves: the numbers behind curves of probabilities.
+curves: the numbers behind curves by threshold.
 pictures: a picture becomes a part of the page.
 of_classes: pictures of what was said of classes and labels.
 of_numbers: pictures of what was said of numbers.

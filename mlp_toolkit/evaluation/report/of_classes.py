@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from mlp_toolkit.errors import listing, number, shorten
-from mlp_toolkit.evaluation.calibration import Fit
+from mlp_toolkit.evaluation.calibration import Fit, reliability
 from mlp_toolkit.evaluation.decision import USUAL, goodness
 from mlp_toolkit.evaluation.drawing import BLUE, CLASSES, GREY, ORANGE, legend_name
 from mlp_toolkit.evaluation.metrics import Sweep, sweep
-from mlp_toolkit.evaluation.report.curves import GRID, Reliability, by_threshold, reliability
+from mlp_toolkit.evaluation.report.curves import GRID, by_threshold
 from mlp_toolkit.evaluation.report.pictures import USUAL_SIZE, beside, drawn
 from mlp_toolkit.evaluation.report.tested import Tested
 
@@ -225,18 +225,11 @@ def _thresholds(tested: Tested, record: Mapping[str, Any], colored: Sequence[Cur
 
 def _reliability(tested: Tested, record: Mapping[str, Any]) -> tuple[str, str]:
     """How often probabilities came true, before and after they were put right, and a sentence about it."""
-    softmax, now = tested.target.task == "multiclass", tested.outputs
-
-    def of(outputs: np.ndarray) -> Reliability:
-        if softmax:  # of the class that is the likeliest
-            likeliest = outputs.argmax(axis=1)
-            return reliability((tested.values[:, 0] == likeliest).astype(float), outputs.max(axis=1))
-        return reliability(tested.values.ravel(), outputs.ravel())
-
-    after, fitted = of(now), record.get("calibration")
-    before = None
+    task, fitted, before = tested.target.task, record.get("calibration"), None
+    softmax, after = task == "multiclass", reliability(tested.values, tested.outputs, task)
     if fitted is not None:
-        before = of(Fit(fitted["slope"], fitted["offset"], np.nan, np.nan).undone(now, softmax=softmax))
+        fit = Fit(fitted["slope"], fitted["offset"], np.nan, np.nan)
+        before = reliability(tested.values, fit.undone(tested.outputs, softmax=softmax), task)
 
     def draw(axes: Axes) -> None:
         axes.plot([0, 1], [0, 1], color=GREY, lw=1, ls=":")
@@ -262,14 +255,12 @@ def _reliability(tested: Tested, record: Mapping[str, Any]) -> tuple[str, str]:
         if before is not None:
             _legend(axes)
 
-    by_chance = f"; of so many rows right probabilities would show about {number(after.by_chance)} by chance"
     said = f"expected calibration error of the test rows {number(after.error)}"
-    if errors := record.get("calibration_error"):  # counted in other groups, as `metrics.json` tells them
-        said = f"expected calibration error of the test rows {number(errors['after'])}"
+    if errors := record.get("calibration_error"):  # of steps, too, which cannot be undone
         said += f", {number(errors['before'])} before probabilities were put right"
-        by_chance = ""
     elif before is not None:
         said += f", {number(before.error)} before probabilities were put right"
+    by_chance = f"; of so many rows right probabilities would show about {number(after.by_chance)} by chance"
     title = "Reliability: on the line probabilities come true; with 95 % intervals."
     whole = said[0].upper() + said[1:] + by_chance + "."
     return drawn(draw, f"how often probabilities came true; {said}", title), whole

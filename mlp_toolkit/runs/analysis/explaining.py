@@ -17,6 +17,7 @@ from mlp_toolkit.data.reading import frames
 from mlp_toolkit.data.streaming import stream
 from mlp_toolkit.errors import UserError, number
 from mlp_toolkit.evaluation import drawing, explain
+from mlp_toolkit.evaluation.baselines import leading_score
 from mlp_toolkit.model import prediction
 from mlp_toolkit.model.keras_types import Network
 from mlp_toolkit.recipe import resolving
@@ -28,8 +29,9 @@ if TYPE_CHECKING:
 
 FILE = "explanation.json"
 SHOWN, PAIRED = 3, 2  # columns whose dependence is shown; whose pairs are looked at for slices
-# Weights times rows times columns that an explanation in a report may cost: about two seconds.
-WEIGHTS_TIMES_ROWS, LEAST_ROWS, MOST_COLUMNS = 6e10, 100, 40
+# What an explanation in a report may cost: rows that are predicted, of wide tables and of large networks fewer, but not
+# so few that it says nothing. A core predicts 1e10 weights times rows in a second.
+MOST_PREDICTED, WEIGHTS_TIMES_ROWS, LEAST_ROWS, MOST_COLUMNS = 1.3e5, 4e10, 100, 40
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ def explained(model: Network, frame: pd.DataFrame, values: np.ndarray, *, brief:
         model: The model.
         frame: Raw rows.
         values: (rows, outputs) what is true of them.
-        brief: So few rows are looked at that it takes seconds; None where they would be too few.
+        brief: So few rows are looked at that it takes a second or two; None where they would be too few.
 
     Raises:
         UserError: It takes images.
@@ -106,30 +108,34 @@ def explained(model: Network, frame: pd.DataFrame, values: np.ndarray, *, brief:
             return None
         raise UserError("what a model looks at is told of columns; this one takes images", place="explain")
     columns = list(encoding.columns)
-    most = explain.MOST_ROWS
-    if brief:
-        weights = model.count_params()
-        most = min(most, int(WEIGHTS_TIMES_ROWS / max(1, weights * len(columns) * explain.REPEATS)))
-        if most < LEAST_ROWS or len(frame) < explain.LEAST_ROWS or len(columns) > MOST_COLUMNS:
-            return None
-    if len(frame) > most:
-        picked = np.sort(np.random.default_rng(0).choice(len(frame), most, replace=False))
-        frame, values = frame.iloc[picked], values[picked]
+    most = _affordable(model, len(columns)) if brief else explain.MOST_ROWS
+    if not most or (brief and (len(frame) < explain.LEAST_ROWS or len(columns) > MOST_COLUMNS)):
+        return None
+    picked = np.random.default_rng(0).permutation(len(frame))[: explain.MOST_ROWS]
+    frame, values = frame.iloc[picked], values[picked]
     frame = _with_numbers(frame[columns].reset_index(drop=True), encoding)
 
     def outputs(rows: pd.DataFrame) -> np.ndarray:
         return prediction.raw_outputs(model, frames.columns_of(rows), encoding)
 
     asked = explain.Model(outputs, target, columns)
-    importance = explain.importance(asked, frame, values)
+    some, known = frame[:most], values[:most]
+    importance = explain.importance(asked, some, known)
     first = importance["column"].tolist()
     return Explanation(
-        explain.leading_score(asked, values),
-        len(frame),
+        leading_score(known, target),
+        len(some),
         importance,
-        tuple(explain.dependence(asked, frame, name) for name in first[:SHOWN]),
+        tuple(explain.dependence(asked, some, name) for name in first[:SHOWN]),
         explain.slices(asked, frame, values, first[:PAIRED]),
     )
+
+
+def _affordable(model: Network, columns: int) -> int:
+    """How many rows a report looks at; 0 where too few would take too long."""
+    times = columns * explain.REPEATS + SHOWN * explain.GRID  # each row is predicted
+    rows = min(explain.MOST_ROWS, MOST_PREDICTED / times, WEIGHTS_TIMES_ROWS / (max(1, model.count_params()) * times))
+    return max(LEAST_ROWS, int(rows)) if rows >= LEAST_ROWS / 2 else 0
 
 
 def _with_numbers(frame: pd.DataFrame, encoding: Encoding) -> pd.DataFrame:

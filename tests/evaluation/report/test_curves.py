@@ -1,16 +1,12 @@
-"""Curves of probabilities, against scikit-learn."""
+"""Curves by threshold, against scikit-learn."""
 
 from __future__ import annotations
-
-from statistics import NormalDist
 
 import numpy as np
 import pytest
 from sklearn import metrics
-from sklearn.calibration import calibration_curve
 
 from mlp_toolkit.evaluation import decision
-from mlp_toolkit.evaluation.calibration import Fit
 from mlp_toolkit.evaluation.metrics import sweep
 from mlp_toolkit.evaluation.report import curves
 from mlp_toolkit.recipe.spec import Decision
@@ -59,40 +55,3 @@ def test_a_line_by_threshold_is_the_score_of_what_that_decides(rows, name, score
         drawn = y[np.searchsorted(x, limit)]  # where a step before a point is drawn up to it
         kwargs = {"zero_division": 0} if name == "f1" else {}
         assert drawn == pytest.approx(score(true, chance >= limit, **kwargs))
-
-
-def test_reliability_is_scikit_learns_with_wilsons_intervals(rows):
-    true, chance = rows
-    found = curves.reliability(true, chance)
-    bins = max(1, min(10, len(true) // 10))
-    share, mean = calibration_curve(true, chance, n_bins=bins, strategy="quantile")
-    np.testing.assert_allclose(found.share, share)
-    np.testing.assert_allclose(found.chance, mean)
-    assert found.rows.sum() == len(true)
-    error = sum(abs(s - m) * n for s, m, n in zip(share, mean, found.rows, strict=True)) / len(true)
-    assert found.error == pytest.approx(error)
-    z = NormalDist().inv_cdf(0.975)
-    middle = (found.share + z**2 / (2 * found.rows)) / (1 + z**2 / found.rows)
-    half = z * np.sqrt(found.share * (1 - found.share) / found.rows + z**2 / (4 * found.rows**2))
-    half /= 1 + z**2 / found.rows
-    np.testing.assert_allclose(found.low, middle - half, atol=1e-9)
-    np.testing.assert_allclose(found.high, middle + half, atol=1e-9)
-
-
-def test_right_probabilities_are_off_by_what_chance_would_have():
-    random, errors = np.random.default_rng(0), []
-    for _ in range(60):
-        chance = random.random(400)
-        found = curves.reliability((random.random(400) < chance).astype(float), chance)
-        errors.append(found.error)
-    assert np.mean(errors) == pytest.approx(found.by_chance, rel=0.1)
-
-
-@pytest.mark.parametrize("softmax", [False, True])
-def test_a_correction_is_undone(softmax):
-    random = np.random.default_rng(0)
-    p = random.dirichlet([0.5, 1, 2], 200) if softmax else random.random((200, 3))
-    p = np.clip(p, 1e-4, 1 - 1e-4)
-    p = p / p.sum(axis=1, keepdims=True) if softmax else p
-    fitted = Fit(1.7, [0.3, -0.5, 0.1], 0, 0)
-    np.testing.assert_allclose(fitted.undone(fitted.applied(p, softmax=softmax), softmax=softmax), p, atol=1e-5)
