@@ -249,11 +249,13 @@ def areas(true: np.ndarray, chance: np.ndarray, counts: np.ndarray) -> tuple[np.
         counts: (samples, rows).
     """
     order = np.argsort(-chance, kind="stable")
-    ends = np.flatnonzero(np.append(np.diff(chance[order]) != 0, True))  # rows of one score come together
     having, own = true[order].astype(np.float64), counts[:, order]
-    right, wrong = np.cumsum(own * having, axis=1)[:, ends], np.cumsum(own * (1 - having), axis=1)[:, ends]
-    more_right, more_wrong = np.diff(right, axis=1, prepend=0), np.diff(wrong, axis=1, prepend=0)
-    auc = (more_wrong * (right - more_right / 2)).sum(axis=1) / (right[:, -1] * wrong[:, -1])
-    told = right + wrong
-    precision = np.where(told > 0, right / np.where(told > 0, told, 1), 0)
-    return auc, np.where(wrong[:, -1] > 0, (more_right * precision).sum(axis=1) / right[:, -1], np.nan)
+    starts = np.flatnonzero(np.append(True, np.diff(chance[order]) != 0))  # rows of one score come together
+    more_right, more = own * having, own
+    if len(starts) < len(order):
+        more_right, more = (np.add.reduceat(counted, starts, axis=1) for counted in (more_right, more))
+    right, told = np.cumsum(more_right, axis=1), np.cumsum(more, axis=1)
+    every, others = right[:, -1], told[:, -1] - right[:, -1]
+    auc = np.einsum("ij,ij->i", more - more_right, right - more_right / 2) / (every * others)
+    precision = np.divide(right, told, out=np.zeros_like(told), where=told > 0)
+    return auc, np.where(others > 0, np.einsum("ij,ij->i", more_right, precision) / every, np.nan)

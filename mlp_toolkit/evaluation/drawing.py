@@ -40,11 +40,11 @@ def legend_name(name: str, limit: int) -> str:
     return shorten(f" {name}" if name.startswith("_") else name, limit)
 
 
-def _score_of_folds(axes: Axes, history: Mapping[str, Any] | pd.DataFrame, epochs: np.ndarray) -> bool:
-    """Draws, on an axis of its own, the score by which members of an ensemble are judged; says whether there is one."""
+def _score_of_folds(axes: Axes, history: Mapping[str, Any] | pd.DataFrame, epochs: np.ndarray) -> None:
+    """Draws, on an axis of its own, the score by which members of an ensemble are judged, where there is one."""
     name = next((str(name) for name in history if str(name).startswith("val_")), None)
     if name is None:
-        return False
+        return
     score = np.asarray(history[name], float)
     seen = ~np.isnan(score)
     other = axes.twinx()
@@ -52,7 +52,6 @@ def _score_of_folds(axes: Axes, history: Mapping[str, Any] | pd.DataFrame, epoch
     other.set_ylabel(f"{name.removeprefix('val_')} of the rows held out", color=ORANGE)
     other.spines[["top", "left"]].set_visible(False)
     other.spines["right"].set_visible(True)  # without it a tick before a number reads as a minus
-    return True
 
 
 def importances(axes: Axes, found: Sequence[Mapping[str, Any]], score: str, most: int = 15) -> None:
@@ -102,15 +101,14 @@ def learning(axes: Axes, losses: Mapping[str, Any] | pd.DataFrame, best: int | N
         raise UserError(f"{' and '.join(names)} are not of the same number of epochs")
     epochs = values.get("epoch", np.arange(1, len(values["loss"]) + 1))
     axes.plot(epochs, values["loss"], color=BLUE, label="training")
-    beside = {"loc": "upper right"}
     if "val_loss" in values:
         seen = ~np.isnan(values["val_loss"])  # the folds of an ensemble are looked at now and then
         axes.plot(epochs[seen], values["val_loss"][seen], color=ORANGE, label="validation")
-    elif _score_of_folds(axes, losses, epochs):
-        beside = {"loc": "center right"}  # where two curves leave room
+    else:
+        _score_of_folds(axes, losses, epochs)
     if best:
         axes.axvline(best, color=GREY, lw=1, ls=":")
         axes.annotate("best", (best, axes.get_ylim()[1]), xytext=(3, -10), textcoords="offset points", color=GREY)
     axes.set(xlabel="epoch", ylabel="loss")
     axes.locator_params(axis="x", integer=True)
-    axes.legend(frameon=False, **beside)
+    axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)  # above, where it hides nothing

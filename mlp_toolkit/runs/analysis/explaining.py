@@ -31,7 +31,7 @@ FILE = "explanation.json"
 SHOWN, PAIRED = 3, 2  # columns whose dependence is shown; whose pairs are looked at for slices
 # What an explanation in a report may cost: rows that are predicted, of wide tables and of large networks fewer, but not
 # so few that it says nothing. A core predicts 1e10 weights times rows in a second.
-MOST_PREDICTED, WEIGHTS_TIMES_ROWS, LEAST_ROWS, MOST_COLUMNS = 1.3e5, 4e10, 100, 40
+MOST_PREDICTED, WEIGHTS_TIMES_ROWS, LEAST_ROWS, MOST_COLUMNS = 1.3e5, 3e10, 100, 40
 
 
 @dataclass(frozen=True)
