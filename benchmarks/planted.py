@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from threadpoolctl import threadpool_limits
 
 import mlp_toolkit as mt
 from mlp_toolkit.data.columns.encoder import encode
@@ -90,9 +91,10 @@ def main() -> None:
     begun, index = time.perf_counter(), json.loads((asked.folder / "index.json").read_text("utf-8"))
     names = asked.names or [name for name, about in index.items() if "image" not in about["task"]]
     tables = {name: table_of(asked.folder, index[name]) for name in names}
-    found = {name: rates(tables[name]) for name in PLANTED_ON if name in tables}
-    page = ["## Planted, and named", "", *counted(found)]
-    cried = {name: alarms(table) for name, table in tables.items()}
+    with threadpool_limits(1):
+        found = {name: rates(tables[name]) for name in PLANTED_ON if name in tables}
+        page = ["## Planted, and named", "", *counted(found)]
+        cried = {name: alarms(table) for name, table in tables.items()}
     page += ["", "## Cried where there is nothing", "", *counted(cried)]
     page += ["", "## Said of the sets as they are", "", *(line for name in names for line in said(name, tables[name]))]
     RESULTS.write_text("\n".join(page) + "\n", "utf-8")

@@ -20,7 +20,8 @@ MOST_NAMED = 8
 MUCH_MISSING, RARE = 0.3, 0.05
 FAR = 10  # times the distance of the quartiles, from the nearer of them
 MOST_ROWS_OF_LABELS, FOLDS = 20_000, 5
-SURELY_ANOTHER = 0.99  # probability of another class from which on a label looks wrong
+SURELY_ANOTHER = 0.98  # probability of another class from which on a label looks wrong
+LEAST_OF_A_CLASS = 10  # rows of rarer ones are no suspects: trees hardly learn them
 FAR_RESIDUAL = 12  # times the usual size, and more than the quartiles lie apart
 
 
@@ -169,22 +170,27 @@ def suspects(data: Dataset) -> pd.DataFrame:
     """
     import pandas as pd
     from sklearn.model_selection import KFold, StratifiedKFold
+    from threadpoolctl import threadpool_limits
 
     names = ["row", "target", "expected"]
     x, y, rows = encode(data.frame, data.encoding), data.values, data.row_numbers
     if len(x) > MOST_ROWS_OF_LABELS:
         picked = np.sort(np.random.default_rng(0).choice(len(x), MOST_ROWS_OF_LABELS, replace=False))
         x, y, rows = x[picked], y[picked], rows[picked]
-    if len(x) < 10 * FOLDS or data.target.task == "multilabel" or y.shape[1] > 1:
+    if data.target.task == "multilabel" or y.shape[1] > 1:
         return pd.DataFrame(columns=names)
     regression, own = data.target.task == "regression", y[:, 0]
-    if not regression and np.unique(own, return_counts=True)[1].min() < FOLDS:
+    if not regression:
+        common = np.bincount(own.astype(int))[own.astype(int)] >= LEAST_OF_A_CLASS
+        x, own, rows = x[common], own[common], rows[common]
+    if len(x) < 10 * FOLDS or len(np.unique(own)) < 2:
         return pd.DataFrame(columns=names)
     divided = (KFold if regression else StratifiedKFold)(FOLDS, shuffle=True, random_state=0).split(x, own)
     lines: list[dict[str, Any]] = []
     told = np.zeros(len(x)) if regression else np.zeros((len(x), len(data.target.classes)))
-    for learnt, held in divided:
-        told[held] = _told(x[learnt], own[learnt], x[held], told.shape, regression)
+    with threadpool_limits(1):  # where others are at work, threads wait for each other for longer than they count
+        for learnt, held in divided:
+            told[held] = _told(x[learnt], own[learnt], x[held], told.shape, regression)
     if regression:
         apart = np.abs(own - told)
         usual, spread = float(np.median(apart)), float(np.subtract(*np.quantile(own, [0.75, 0.25])))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ MOST_ROWS, MOST_VALUES, MOST_VALUES_OF_TREES = 20_000, 10_000_000, 20_000_000
 MOST_TREES, LEAST_ROUNDS = 600, 20
 FEW_ROUNDS = {"learning_rate": 0.2, "max_leaf_nodes": 8, "max_bins": 63}
 ALPHAS = np.logspace(-2, 4, 7)
+DRAWS = 200  # of the test rows, for a word: as well as the network, or better
 MOST_COLUMNS_TO_CHOOSE = 300  # the penalty is chosen; of wider tables it is 1
 LEADING = {"regression": "rmse", "binary": "auc", "multilabel": "macro_auc", "multiclass": "accuracy"}
 LOWER_IS_BETTER = ("rmse", "mae", "log_loss", "brier", "hamming_loss")
@@ -60,14 +62,16 @@ def baselines_of(
     # One thread: where others are at work, those of OpenMP wait for each other for longer than they count.
     with warnings.catch_warnings(), threadpool_limits(1):
         warnings.simplefilter("ignore")  # of steps that a linear model would still take, and classes of few rows
-        told = {name: fit(x, y, weights, target) for name, fit in fits.items()}
+        learnt = {name: fit(x, y, weights, target) for name, fit in fits.items()}
         for piece in data.pieces("test"):
             encoded = encode(piece.frame, data.encoding)
-            for name, outputs_of in told.items():
+            for name, outputs_of in learnt.items():
                 parts[name].append(outputs_of(encoded).astype(np.float64))
         said = {name: np.concatenate(own) for name, own in parts.items()}
-        found = {name: metrics.score(values, own, target, names) for name, own in said.items()}
-    return found, [f"{told}. Try {remedy}" for told in _sentences(values, outputs, said, target)]
+        leading = leading_score(values, target)
+        every = {name: metrics.score(values, own, target, [*names, leading]) for name, own in said.items()}
+    told = [f"{found}. Try {remedy}" for found in _sentences(values, outputs, said, every, target)]
+    return {name: {own: found[own] for own in names if own in found} for name, found in every.items()}, told
 
 
 def leading_score(values: np.ndarray, target: Target) -> str:
@@ -160,12 +164,18 @@ def _classes(
     return told
 
 
-def _sentences(values: np.ndarray, outputs: np.ndarray, said: dict[str, np.ndarray], target: Target) -> list[str]:
+def _sentences(
+    values: np.ndarray,
+    outputs: np.ndarray,
+    said: dict[str, np.ndarray],
+    scores: dict[str, dict[str, float]],
+    target: Target,
+) -> list[str]:
     """Says which baseline does as well as the network, or better; nothing where it wins, or both are perfect."""
     leading = leading_score(values, target)
     lower = leading in LOWER_IS_BETTER
-    own, *theirs = (metrics.score(values, told, target, [leading]).get(leading) for told in (outputs, *said.values()))
-    known = {name: score for name, score in zip(said, theirs, strict=True) if score is not None}
+    own = metrics.score(values, outputs, target, [leading]).get(leading)
+    known = {name: found[leading] for name, found in scores.items() if leading in found}
     if own is None or not known:
         return []
     best = (min if lower else max)(known, key=lambda name: known[name])
@@ -173,9 +183,8 @@ def _sentences(values: np.ndarray, outputs: np.ndarray, said: dict[str, np.ndarr
     if (score > own if lower else score < own) or own == score == (0 if lower else 1):
         return []  # where none makes a mistake there is nothing to try
     picked = looked_at(len(values))
-    drawn = [
-        drawn_scores(values[picked], told[picked], target, names=[leading])[leading] for told in (said[best], outputs)
-    ]
+    draw = partial(drawn_scores, names=[leading], draws=DRAWS)
+    drawn = [draw(values[picked], told[picked], target)[leading] for told in (said[best], outputs)]
     low = np.nanquantile((drawn[0] - drawn[1]) * (-1 if lower else 1), (1 - LEVEL) / 2)
     how = "better than" if low > 0 else "as well as"
     return [f"{DO[best]} {how} the network: {leading} {number(score)} against {number(own)} of the test rows"]

@@ -108,8 +108,9 @@ def drawn_scores(
     groups: np.ndarray | None = None,
     *,
     names: Collection[str] | None = None,
+    draws: int = DRAWS,
 ) -> dict[str, np.ndarray]:
-    """Scores of 1,000 samples as large as the rows, drawn from them; the same samples for as many rows.
+    """Scores of samples as large as the rows, drawn from them; the same samples for as many rows.
 
     Args:
         values: (rows, outputs) true values.
@@ -117,24 +118,26 @@ def drawn_scores(
         target: What was predicted.
         groups: As `score_intervals` takes them.
         names: As `scores_of_samples` takes them.
+        draws: How many samples.
 
     Returns:
-        (1000,) by name; NaN where a sample does not define the score.
+        (draws,) by name; NaN where a sample does not define the score.
     """
-    parts = [scores_of_samples(values, outputs, target, counts, names) for counts in _samples(len(values), groups)]
+    samples = _samples(len(values), groups, draws)
+    parts = [scores_of_samples(values, outputs, target, counts, names) for counts in samples]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def _samples(rows: int, groups: np.ndarray | None) -> Iterator[np.ndarray]:
+def _samples(rows: int, groups: np.ndarray | None, number: int) -> Iterator[np.ndarray]:
     """How often each row is in each sample, (samples, rows), in parts that fit into memory."""
     random = np.random.default_rng(1)
     codes = np.arange(rows) if groups is None else np.unique(groups, return_inverse=True)[1]
     units = int(codes.max()) + 1
     at_once = max(1, VALUES_AT_ONCE // rows)
-    for start in range(0, DRAWS, at_once):
-        draws = random.integers(0, units, (min(at_once, DRAWS - start), units))
+    for start in range(0, number, at_once):
+        draws = random.integers(0, units, (min(at_once, number - start), units))
         counts = np.stack([np.bincount(draw, minlength=units) for draw in draws])
-        yield counts[:, codes].astype(np.float64)
+        yield counts.astype(np.float32)[:, codes]  # whole numbers, exact up to 16 million; half as wide to carry about
 
 
 def scores_of_samples(
@@ -249,13 +252,14 @@ def areas(true: np.ndarray, chance: np.ndarray, counts: np.ndarray) -> tuple[np.
         counts: (samples, rows).
     """
     order = np.argsort(-chance, kind="stable")
-    having, own = true[order].astype(np.float64), counts[:, order]
+    having, own = true[order].astype(counts.dtype), counts[:, order]
     starts = np.flatnonzero(np.append(True, np.diff(chance[order]) != 0))  # rows of one score come together
     more_right, more = own * having, own
     if len(starts) < len(order):
         more_right, more = (np.add.reduceat(counted, starts, axis=1) for counted in (more_right, more))
     right, told = np.cumsum(more_right, axis=1), np.cumsum(more, axis=1)
     every, others = right[:, -1], told[:, -1] - right[:, -1]
-    auc = np.einsum("ij,ij->i", more - more_right, right - more_right / 2) / (every * others)
     precision = np.divide(right, told, out=np.zeros_like(told), where=told > 0)
-    return auc, np.where(others > 0, np.einsum("ij,ij->i", more_right, precision) / every, np.nan)
+    below = np.einsum("ij,ij->i", more - more_right, right - more_right / 2, dtype=np.float64)
+    mean = np.einsum("ij,ij->i", more_right, precision, dtype=np.float64) / every
+    return below / every / others, np.where(others > 0, mean, np.nan)
