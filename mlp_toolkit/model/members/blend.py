@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from mlp_toolkit.model.backend import keras
-from mlp_toolkit.model.keras_types import Network
+from mlp_toolkit.model.keras_types import Network, Tensor
 from mlp_toolkit.model.members.ensemble import Ensemble
-from mlp_toolkit.model.members.layers import LinearShare, MembersMean
+from mlp_toolkit.model.members.layers import LinearShare, MembersMean, ToMembers
+from mlp_toolkit.model.members.numbers import RobustScale, robust_scale_of
 
 
 def blended(network: Ensemble, shares: Sequence[float], share: float = 0.0, linear: Any = None) -> Network:
@@ -18,7 +19,8 @@ def blended(network: Ensemble, shares: Sequence[float], share: float = 0.0, line
         network: Several sets of members, one after another; its last layer bounds their values.
         shares: Of each set.
         share: Of the linear model; all shares add up to 1.
-        linear: Has `kernel` (features, outputs), `bias` (outputs,) and `activation`; None where there is none.
+        linear: Has `kernel` (features, outputs), `bias` (outputs,) and `activation`; None where there is none. Its
+            features are scaled as the network scales its own.
 
     Returns:
         An `Ensemble` where the linear model has no share; else a model of it and the linear model. It shares the
@@ -33,9 +35,20 @@ def blended(network: Ensemble, shares: Sequence[float], share: float = 0.0, line
         outputs = len(linear.bias)
         low, high = last.low or [0.0] * outputs, last.high or [1.0] * outputs  # of probabilities
         layer = LinearShare(share, low, high, linear.activation, name="linear")
-        both = keras.layers.Add(name="blend")([model(features), layer(features)])
+        both = keras.layers.Add(name="blend")([model(features), layer(_scaled(network, features))])
         layer.kernel.assign(linear.kernel)
         layer.bias.assign(linear.bias)
         model = keras.Model(features, both, name=f"{network.name}_and_linear")
     model.compile_from_config(network.get_compile_config())
     return model
+
+
+def _scaled(network: Ensemble, features: Tensor) -> Tensor:
+    """Features by a robust scale of the network's weights; as they are where it has none."""
+    own = robust_scale_of(network)
+    if own is None:
+        return features
+    scale = RobustScale(name="linear_scale")
+    scaled = scale(ToMembers(name="linear_rows")(features))
+    scale.set_weights(own.get_weights())
+    return scaled

@@ -289,9 +289,9 @@ class MembersMean(keras.layers.Layer):
 
 @register
 class LinearShare(keras.layers.Layer):
-    """A linear model's values or probabilities times its share: (rows, features) → (rows, outputs).
+    """A linear model's values or probabilities times its share: (rows, outputs). It is fitted elsewhere, not learnt.
 
-    It is fitted elsewhere, not learnt.
+    Takes (rows, features), or features as members get them, (1, features, rows).
 
     Args:
         share: From 0 to 1.
@@ -314,12 +314,13 @@ class LinearShare(keras.layers.Layer):
 
     def call(self, inputs: Tensor) -> Tensor:
         """The values, within the bounds."""
-        values = ACTIVATIONS[self.activation](tf.matmul(inputs, self.kernel) + self.bias)
+        rows = tf.transpose(inputs[0]) if len(inputs.shape) == 3 else inputs
+        values = ACTIVATIONS[self.activation](tf.matmul(rows, self.kernel) + self.bias)
         return self.share * tf.clip_by_value(values, self.low, self.high)
 
     def compute_output_shape(self, input_shape: Sequence[int | None]) -> tuple[int | None, ...]:
         """The shape of what `call` gives."""
-        return (input_shape[0], len(self.low))
+        return (input_shape[2 if len(input_shape) == 3 else 0], len(self.low))
 
     def get_config(self) -> dict[str, Any]:
         """What a file holds of this layer."""

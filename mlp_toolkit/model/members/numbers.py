@@ -23,8 +23,10 @@ FREQUENCIES, GIVEN = 16, 3  # of a number's embedding: cosines, and what is made
 class RobustScale(keras.layers.Layer):
     """s (x − median), then x / √(1 + (x/3)²), which keeps every number within ±3.
 
-    s is 1 over the distance of the quartiles; where that is 0, 2 over the range; where that is 0, 0. Both are fitted to
-    the training rows, not learnt. Takes and gives (members or 1, numbers, rows).
+    s is 1 over the distance of the quartiles. Where that is 0, most rows have the median: then s is 2 over the median
+    distance from it of the rows that differ, so that their order is kept however far a few of them lie; of a column of
+    one value it is 0. Of one-hot columns this is 2 over the range, as published. Both are fitted to the training rows,
+    not learnt. Takes and gives (members or 1, numbers, rows).
     """
 
     def build(self, input_shape: Sequence[int | None]) -> None:
@@ -46,11 +48,17 @@ class RobustScale(keras.layers.Layer):
     def fit(self, x: np.ndarray) -> None:
         """Takes median and scale from training rows, (rows, numbers)."""
         low, middle, high = np.quantile(x, [0.25, 0.5, 0.75], axis=0)
-        spread, reach = high - low, x.max(axis=0) - x.min(axis=0)
-        with np.errstate(divide="ignore"):
-            scale = np.where(spread > 0, 1 / spread, np.where(reach > 0, 2 / reach, 0.0))
+        spread = high - low
+        for column in np.flatnonzero(spread == 0):
+            apart = np.abs(x[:, column] - middle[column])
+            spread[column] = np.median(apart[apart > 0]) / 2 if apart.any() else np.inf
+        scale = 1 / spread
         self.center.assign(middle[:, None])
         self.scale.assign(scale[:, None])
+
+    def of_rows(self, x: np.ndarray) -> np.ndarray:
+        """Rows scaled and clipped, (rows, numbers)."""
+        return np.asarray(self(tf.constant(x.T[None]))[0]).T
 
     def compute_output_shape(self, input_shape: Sequence[int | None]) -> tuple[int | None, ...]:
         """The shape of what `call` gives."""
@@ -63,6 +71,11 @@ class RobustScale(keras.layers.Layer):
     def sound(self) -> bool:
         """Whether the settings are such as we write."""
         return True
+
+
+def robust_scale_of(network: Any) -> RobustScale | None:
+    """The layer by which a network scales its numbers; None where it takes them as they are."""
+    return next((layer for layer in network.layers if isinstance(layer, RobustScale)), None)
 
 
 @register

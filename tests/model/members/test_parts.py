@@ -106,20 +106,35 @@ def test_dropout_ends_with_training():
 @given(st.integers(0, 2**31), st.integers(1, 60), st.booleans())
 def test_robust_scale(seed, rows, constant):
     random = np.random.default_rng(seed)
-    x = np.stack([random.normal(3, 2, rows), (random.random(rows) < 0.1).astype(float)], axis=1).astype("float32")
+    mostly_one = np.where(random.random(rows) < 0.2, random.choice([-1, 1], rows) * random.exponential(9, rows) ** 3, 4)
+    x = np.stack([random.normal(3, 2, rows), (random.random(rows) < 0.1).astype(float), mostly_one], axis=1)
+    x = x.astype("float32")
     if constant:
         x[:, 0] = 7
     layer = RobustScale()
     layer(x.T[None])
     layer.fit(x)
-    for column in range(2):
+    for column in range(3):
         low, middle, high = np.quantile(x[:, column], [0.25, 0.5, 0.75])
-        reach = x[:, column].max() - x[:, column].min()
-        factor = 1 / (high - low) if high > low else 2 / reach if reach > 0 else 0
+        others = x[x[:, column] != middle, column].astype(float)
+        factor = 1 / (high - low) if high > low else 2 / np.median(np.abs(others - middle)) if len(others) else 0
         scaled = factor * (x[:, column].astype(float) - middle)
         by_hand = scaled / np.sqrt(1 + (scaled / 3) ** 2)
         np.testing.assert_allclose(layer(x.T[None])[0, column], by_hand, atol=1e-4)
+        np.testing.assert_allclose(layer.of_rows(x)[:, column], by_hand, atol=1e-4)
     assert np.abs(layer(x.T[None])).max() <= 3.0001
+
+
+def test_values_beside_a_common_one_keep_their_distances():
+    gains = np.zeros((100, 1), "float32")  # as published: 2 over the range, so that all but the last lie below 0.16
+    gains[:9, 0] = [3_000, 4_000, 5_000, 7_000, 7_500, 8_000, 9_000, 15_000, 100_000]
+    layer = RobustScale()
+    layer(gains.T[None])
+    layer.fit(gains)
+    scaled = layer.of_rows(gains)[:, 0]
+    assert scaled[9:].tolist() == [0.0] * 91
+    assert np.diff(scaled[:8]).min() > 0.05  # of 500
+    assert scaled[0] > 0.7
 
 
 def test_embeddings():

@@ -9,8 +9,9 @@ import numpy as np
 
 from mlp_toolkit.model.members.blend import blended
 from mlp_toolkit.model.members.ensemble import Ensemble
+from mlp_toolkit.model.members.numbers import robust_scale_of
 from mlp_toolkit.training.engine.blend import blending
-from mlp_toolkit.training.engine.blend.linear import logistic, ridge
+from mlp_toolkit.training.engine.blend.linear import MOST_VALUES, Linear, logistic, ridge
 from mlp_toolkit.training.engine.folds import out_of_fold
 from mlp_toolkit.training.engine.members import side_by_side
 from mlp_toolkit.training.engine.rows import Resident
@@ -56,17 +57,34 @@ def with_shares(
     rows = weights if weights.ndim == 1 else weights.mean(axis=1)
     if (fold < 0).any() or not rows.any():
         return network, np.mean(said, axis=0)
-    regression, bounded = task == "regression", bool(network.layers[-1].low)
-    linear = None
-    if not regression:
-        linear = logistic(x, y, weights, fold, softmax=task == "multiclass")
-    elif bounded:
-        linear = ridge(x, y, rows, fold)
+    linear = _linear(network, x, y, weights, fold, task=task)
     prior = np.array([1 / len(said)] * len(said) + [0.0] * (linear is not None))
     said += [linear.out_of_fold] if linear else []
-    by = blending.shares(y, said, rows, prior, blending.DRAWN if regression else blending.DRAWN_OF_CLASSES)
+    by = blending.shares(y, said, rows, prior, blending.DRAWN if task == "regression" else blending.DRAWN_OF_CLASSES)
     if linear and by[-1]:
         notes.append(f"a linear model has a share of {by[-1]:.2f} in the predictions: it helps on the rows held out")
     held_out = np.tensordot(by.astype(np.float32), np.stack(said), axes=1)
     of_networks = by[:-1] if linear else by
     return blended(network, of_networks.tolist(), float(by[-1]) if linear else 0.0, linear), held_out
+
+
+def _linear(
+    network: Any, x: np.ndarray, y: np.ndarray, weights: np.ndarray, fold: np.ndarray, *, task: str
+) -> Linear | None:
+    """The linear model of rows as the network scales them; None for a large table, and for numbers without bounds.
+
+    Args:
+        network: The members.
+        x: (rows, features).
+        y: (rows, outputs): values, or 0 and 1.
+        weights: (rows,), or (rows, labels).
+        fold: (rows,) which member holds out each.
+        task: As in recipes.
+    """
+    if x.size > MOST_VALUES or (task == "regression" and not network.layers[-1].low):
+        return None
+    scale = robust_scale_of(network)
+    scaled = scale.of_rows(x) if scale else x
+    if task == "regression":
+        return ridge(scaled, y, weights, fold)
+    return logistic(scaled, y, weights, fold, softmax=task == "multiclass")
