@@ -206,7 +206,7 @@ def assemble(recipe: Recipe, labelled: Labelled, notes: list[str], place: str) -
     used = [name for name, kind in kinds.by_column.items() if kind != "ignore"]
     if not used:
         raise UserError("no feature is left to learn from: every column is ignored", place=place)
-    rows = compared = frame[used]
+    rows = compared = frames.chosen(frame, used)
     image, fingerprint = None, labelled.fingerprint
     if name := pixels.one_column(kinds.of("image")):
         size, color = data.images.size, data.images.color
@@ -232,7 +232,7 @@ def assemble(recipe: Recipe, labelled: Labelled, notes: list[str], place: str) -
         weights=weights,
         parts=parts,
         row_numbers=row_numbers,
-        unlabelled=labelled.unlabelled[used],
+        unlabelled=frames.chosen(labelled.unlabelled, used),
         fingerprint=fingerprint,
         notes=tuple(notes),
         folds=member_folds(recipe, values[train], ties.of(train))
@@ -263,6 +263,8 @@ def _note_twins(frame: pd.DataFrame, parts: dict[str, np.ndarray], notes: list[s
     """Says how many test rows stand among the training rows too: they make a score look better than it is."""
     import pandas as pd
 
+    if not len(parts["test"]):
+        return
     hashes = pd.util.hash_pandas_object(frame, index=False).to_numpy()
     twins = int(np.isin(hashes[parts["test"]], hashes[parts["train"]]).sum())
     if twins:

@@ -11,7 +11,7 @@ import numpy as np
 from mlp_toolkit.data.columns import parsing
 from mlp_toolkit.data.columns.kinds import Kinds, infer_kinds
 from mlp_toolkit.data.images import image_files
-from mlp_toolkit.data.reading import tables
+from mlp_toolkit.data.reading import frames, tables
 from mlp_toolkit.errors import UserError, listing, nearest, shorten
 from mlp_toolkit.recipe.spec import Data, Recipe
 
@@ -122,7 +122,7 @@ def column_kinds(recipe: Recipe, frame: pd.DataFrame) -> Kinds:
         columns = [name for name in columns if name in data.features]
     elif isinstance(data.features, dict):
         given = data.features
-    kinds = infer_kinds(frame[columns], given)
+    kinds = infer_kinds(frames.chosen(frame, columns), given)
     for name in kinds.of("numeric"):
         parsing.check_size(kinds.numbers(frame, name), name, frame.index)
     return kinds

@@ -341,7 +341,7 @@ def _traced(model: Network, spec: Any) -> Any:
     if model.run_eagerly:
         return forward
     layers = architecture(model)
-    key = layers and ("predict", layers, spec, tf.zeros(()).device)
+    key = layers and ("predict", layers, spec)
     return kept.program(key, model.weights, lambda: tf.function(forward, autograph=False).get_concrete_function(spec))
 
 

@@ -244,4 +244,4 @@ def _living(model: Any, layers: list[Any], spec: Any) -> Any:
         return tf.function(living, autograph=False).get_concrete_function(spec)
 
     known = architecture(model)
-    return kept.program(known and ("living", known, spec, tf.zeros(()).device), model.weights, trace)
+    return kept.program(known and ("living", known, spec), model.weights, trace)

@@ -87,7 +87,7 @@ def infer_kinds(frame: pd.DataFrame, given: Mapping[str, str] | None = None) -> 
             kind = asked
         kinds[name] = kind
     found = Kinds(kinds, notes)
-    notes += numeric.perhaps_thousands(frame.head(numeric.LOOKED_AT)[found.of("numeric")])
+    notes += numeric.perhaps_thousands(frame, found.of("numeric"))
     pixels.one_column(found.of("image"))
     return found
 

@@ -86,13 +86,15 @@ def _other_writings(values: list[str]) -> str | None:
     return "; ".join([*said, *([f"{listing(map(repr, gaps))} stand for missing values"] if gaps else [])]) or None
 
 
-def perhaps_thousands(frame: pd.DataFrame) -> list[str]:
+def perhaps_thousands(frame: pd.DataFrame, names: Iterable[str]) -> list[str]:
     """What to say of numbers such as `1.234`, read as fractions, in a table that writes other fractions with commas.
 
     Args:
-        frame: Numeric columns, of which the first rows do.
+        frame: A table, whose first rows are looked at.
+        names: Its numeric columns.
     """
-    texts = {name: [*map(str, frame[name].dropna())] for name in frame if frame[name].dtype.kind == "O"}
+    written = [name for name in names if frame[name].dtype.kind == "O"]
+    texts = {name: [*map(str, frame[name].head(LOOKED_AT).dropna())] for name in written}
     commas = [text for own in texts.values() for text in own if writings.has_decimal_comma(text)]
     return [
         f"{name}: numbers such as {groups[0]!r} are read as fractions, although the table writes {commas[0]!r}, too: "

@@ -54,6 +54,11 @@ def with_columns(frame: pd.DataFrame, columns: Mapping[str, Any]) -> pd.DataFram
     return other
 
 
+def chosen(frame: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """So many columns of a table; itself where these are all of them, which pandas would look up one by one."""
+    return frame if list(frame.columns) == list(names) else frame[names]
+
+
 def columns_of(frame: pd.DataFrame, wanted: Collection[str] | None = None) -> dict[str, Any]:
     """The columns that `normalise` gives, as arrays: a data frame takes longer to assemble than a row to predict.
 

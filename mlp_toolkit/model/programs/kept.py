@@ -12,6 +12,7 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import Any, NamedTuple
 
 from mlp_toolkit.model import keras_private
+from mlp_toolkit.model.backend import tf
 from mlp_toolkit.model.keras_types import Variable
 from mlp_toolkit.model.programs.signature import described
 
@@ -40,14 +41,14 @@ def program(key: Hashable | None, variables: Sequence[Variable], trace: Callable
     """A compiled function that works on these variables: one that is kept, or the one that `trace` makes.
 
     Args:
-        key: All else that the function depends on; None keeps it for nobody else.
+        key: All else that the function depends on, but for the device; None keeps it for nobody else.
         variables: All that the function may read or write, in an order that networks of the same key share.
         trace: Traces it: a `ConcreteFunction`.
     """
     if key is None:
         return trace()
     own = [variable.value for variable in variables]
-    key = (key, described(variables))
+    key = (key, described(variables), tf.constant(0.0).device)
     with _LOCK:
         found = _PROGRAMS.get(key)
         if found is not None:

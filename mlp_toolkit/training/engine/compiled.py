@@ -68,7 +68,7 @@ def compiled(
     room = _room(rows.block_rows, batch_size) if xla and whole else None
     specs = [(tf.as_dtype(array.dtype).name, (room, *array.shape[1:])) for array in rows.first]
     function = kept.program(
-        (key, xla, batch_size, whole, rest, *specs, tf.zeros(()).device) if key is not None else None,
+        (key, xla, batch_size, whole, rest, *specs) if key is not None else None,
         variables,
         lambda: _traced(_over(step, batch_size, tally, gathered, whole=whole, rest=rest, xla=xla), specs),
     )

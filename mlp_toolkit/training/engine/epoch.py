@@ -75,7 +75,7 @@ def run_epochs(
     history = History()
     model.stop_training = False
     loop, history.engine = _loop(engines, work)
-    told = keras.callbacks.CallbackList([*callbacks, history], model=model, epochs=epochs, steps=steps, verbose=0)
+    told = _Callbacks([*callbacks, history], model=model, epochs=epochs, steps=steps, verbose=0)
     told.on_train_begin()
     initial_epoch = epoch_gone_back_to(model) or initial_epoch
     logs: dict[str, float] = {}
@@ -168,6 +168,30 @@ def _watches_batches(callback: Any) -> bool:
 def _overrides(callback: Any, hook: str) -> bool:
     own = getattr(type(callback), hook, None)
     return own is not getattr(keras.callbacks.Callback, hook) or hook in vars(callback)
+
+
+class _Callbacks(keras.callbacks.CallbackList):
+    """Keras's list of callbacks. Logs of an epoch are numbers already: Keras would look at each, as long as it trains.
+
+    As from Keras, callbacks get a copy in the order of the names.
+    """
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Tells all of them."""
+        logs = dict(sorted((logs or {}).items()))
+        for callback in self.callbacks:
+            callback.on_epoch_end(epoch, logs)
+
+    def on_test_begin(self, logs: dict[str, float] | None = None) -> None:
+        """Tells all of them."""
+        for callback in self.callbacks:
+            callback.on_test_begin({})
+
+    def on_test_end(self, logs: dict[str, float] | None = None) -> None:
+        """Tells all of them."""
+        logs = dict(sorted((logs or {}).items()))
+        for callback in self.callbacks:
+            callback.on_test_end(logs)
 
 
 class _Compiled:

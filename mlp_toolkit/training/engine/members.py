@@ -69,7 +69,7 @@ def traced(
     key = of or architecture(network)
     graph = tf.function(function, autograph=False)
     return kept.program(
-        key and (what, key, tuple(specs), tf.zeros(()).device),
+        key and (what, key, tuple(specs)),
         network.weights,
         lambda: graph.get_concrete_function(*specs),
     )
