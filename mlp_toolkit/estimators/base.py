@@ -149,7 +149,13 @@ class InMemory(BaseEstimator):
         for note in planned.notes:
             say(note)
         done = fit_recipe.train_recipe(
-            resolved.spec, data, source=source, verbose=self.verbose, notes=planned.notes, spent=planned.spent
+            resolved.spec,
+            data,
+            source=source,
+            verbose=self.verbose,
+            notes=planned.notes,
+            spent=planned.spent,
+            borrow=True,
         )
         if done.state.diverged() and not done.state.best:
             raise UserError(

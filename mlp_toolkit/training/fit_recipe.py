@@ -30,6 +30,7 @@ from mlp_toolkit.model.members.fitting import ROWS_FITTED_TO, fit_to_rows
 from mlp_toolkit.model.mlp import Known, build_mlp
 from mlp_toolkit.model.model_file import build_model_file
 from mlp_toolkit.model.parts.optimizers import make_optimizer
+from mlp_toolkit.model.programs import lent
 from mlp_toolkit.recipe.spec import Recipe, Train
 from mlp_toolkit.training import progress, rows_of_data, trainer
 from mlp_toolkit.training.engine.blend.keeping import ends_of_waves, of_several_epochs, with_shares
@@ -38,7 +39,7 @@ from mlp_toolkit.training.engine.rows import Resident
 from mlp_toolkit.training.engine.steps import Augment
 from mlp_toolkit.training.engine.variables import assign, snapshot
 from mlp_toolkit.training.pretraining import pretrained
-from mlp_toolkit.training.warm_start import Source, freezing, take_over, taken
+from mlp_toolkit.training.warm_start import Source, freezing, lowered, take_over, taken
 
 ROWS_AT_ONCE = 65_536  # that are encoded
 
@@ -56,6 +57,7 @@ class Fitted:
         seconds: How long it took.
         out_of_fold: What the members that have not learnt a training row say of it, (rows, outputs) in the target's
             units; None where they share validation rows.
+        loan: By which the network is lent; None where it was built for this training alone.
     """
 
     network: Network
@@ -65,10 +67,13 @@ class Fitted:
     state: trainer.Progress
     seconds: float
     out_of_fold: np.ndarray | None = None
+    loan: lent.Loan | None = None
 
     @functools.cached_property
     def model(self) -> Network:
         """The model file: raw rows in, predictions out. To build it takes longer than to train a few rows."""
+        if self.loan is not None:
+            self.loan.keep()  # the file's model has the network's layers
         with random_state_kept():
             return build_model_file(self.network, self.encoding, self.target, self.correction)
 
@@ -105,6 +110,7 @@ def train_recipe(
     verbose: Any = "auto",
     notes: Sequence[str] = (),
     spent: float = 0.0,
+    borrow: bool = False,
 ) -> Fitted:
     """Trains the network of a recipe on encoded rows.
 
@@ -118,12 +124,15 @@ def train_recipe(
         verbose: As `fit` takes it.
         notes: What there is to say before training; nothing where an earlier one goes on, which has said it.
         spent: How many of the seconds for training are gone.
+        borrow: Train a network that an earlier borrower let go of, if there is one: for callers who keep what comes
+            back as it is, or its model.
     """
     _check_rows_to_judge_by(spec, data)
     train, epochs = spec.train, spec.train.epochs_of(data.counts["train"])
-    network = network_of(spec, data)
+    loan = _loan(spec, data) if borrow and source is None else None
+    network: Any = loan.network if loan is not None else network_of(spec, data)
     learned, validation, by_class = rows_of_data.rows_of(network, data, spec)
-    own, judge = _lowering_rate(train, validation), None
+    own, judge = trainer.lowering_rate(train, validation), None
     if data.folds is not None:
         assert isinstance(learned, Resident)
         judge = judge_of_folds(network, learned.in_order(), data.target, epochs)
@@ -159,22 +168,16 @@ def train_recipe(
     for layer in network.layers:  # the model file's optimizer holds the state of all weights, frozen or not
         layer.trainable = True
     network, held_out = _kept(spec, data, network, learned, state)
+    if loan is not None and network is not loan.network:
+        loan.keep()
     correction = None
     if train.calibrate:
         rows = validation if held_out is None else held_out
         correction = _calibrated(network, data, rows, isotonic=train.calibrate == "isotonic", by_class=by_class)
         state.notes.append(_told(correction, data))
     said = _in_units(held_out, correction, data.target)
-    fitted = Fitted(network, data.encoding, data.target, correction, state, time.monotonic() - started, said)
+    fitted = Fitted(network, data.encoding, data.target, correction, state, time.monotonic() - started, said, loan)
     return _judged(fitted, spec, data, learned)
-
-
-def _lowering_rate(train: Train, validation: Any) -> list[trainer.LowerRate]:
-    """What lowers the rate where the loss stands still, where a recipe asks for that."""
-    if train.schedule is None or train.schedule.name != "reduce_on_plateau":
-        return []
-    patience = max(1, train.early_stopping.patience // 2) if train.early_stopping else 5
-    return [trainer.LowerRate(trainer.watched_loss(validation), patience=patience)]
 
 
 def _check_rows_to_judge_by(spec: Recipe, data: RecipeData) -> None:
@@ -323,6 +326,21 @@ def frequency_of(spec: Recipe, data: RecipeData, numbers: int) -> float:
     return spec.model.frequency_of(spec.task, telling / max(1, numbers))
 
 
+def _loan(spec: Recipe, data: RecipeData) -> lent.Loan | None:
+    """A network as `network_of` gives it, which may have been lent before; None where building it has more to say."""
+    if spec.model.pretrain is not None or spec.model.members or spec.train.precision != "float32":
+        return None
+    about = (spec.task, spec.model.model_dump_json(), spec.train.model_dump_json())
+    rows = (data.encoding.width, data.target.n_outputs, data.target.output, *_length(spec.train, data))
+    return lent.network((*about, *rows), spec.seed, lambda: network_of(spec, data))
+
+
+def _length(train: Train, data: RecipeData) -> tuple[int, int]:
+    """Steps of an epoch, and epochs."""
+    rows = data.counts["train"]
+    return math.ceil(rows / train.batch_size_of(rows)), train.epochs_of(rows)
+
+
 def network_of(spec: Recipe, data: RecipeData, sets: int = 1) -> Any:
     """The untrained network of a recipe, compiled: encoded rows in, predictions in the network's own units out.
 
@@ -332,8 +350,7 @@ def network_of(spec: Recipe, data: RecipeData, sets: int = 1) -> Any:
         sets: So many times the members that the recipe asks for.
     """
     train = spec.train
-    rows = data.counts["train"]
-    steps, epochs = math.ceil(rows / train.batch_size_of(rows)), train.epochs_of(rows)
+    steps, epochs = _length(train, data)
     x = rows_of_data.sample(data, ROWS_FITTED_TO, spec.seed) if spec.model.network == "realmlp" else None
     known, frequency = None, None
     if x is not None:
@@ -360,7 +377,7 @@ def network_of(spec: Recipe, data: RecipeData, sets: int = 1) -> Any:
             schedule=train.schedule,
             steps=steps,
             epochs=epochs,
-            lowered=_lowered(spec),
+            lowered=lowered(spec.model.warm_start),
         ),
         metrics=[] if data.folds is not None else None,  # the members' own folds tell more
         precision=train.precision,
@@ -378,11 +395,3 @@ def _loss(spec: Recipe) -> Any:
     if not smoothing:
         return spec.train.loss
     return keras.losses.CategoricalCrossentropy(label_smoothing=smoothing)
-
-
-def _lowered(spec: Recipe) -> tuple[int, float] | None:
-    """From which epoch on the rate is lowered, and how much: when the layers of a warm start begin to learn."""
-    warm = spec.model.warm_start
-    if warm is None or not warm.freeze or warm.unfreeze_after is None or warm.lower_rate == 1:
-        return None
-    return warm.unfreeze_after, warm.lower_rate

@@ -18,6 +18,7 @@ from mlp_toolkit.model.backend import keras, tf
 from mlp_toolkit.model.keras_types import Network
 from mlp_toolkit.model.members.ensemble import Ensemble
 from mlp_toolkit.model.programs import kept
+from mlp_toolkit.recipe import spec
 from mlp_toolkit.storage import saving
 from mlp_toolkit.training import cautions, progress
 from mlp_toolkit.training.engine import epoch
@@ -338,6 +339,14 @@ def _check_callbacks(callbacks: Sequence[Any]) -> None:
     for callback in callbacks:
         if not isinstance(callback, keras.callbacks.Callback):
             raise UserError("not a Keras callback", place="fit: callbacks", found=callback)
+
+
+def lowering_rate(train: spec.Train, validation: Rows | None) -> list[LowerRate]:
+    """What lowers the rate where the loss stands still, where a recipe asks for that."""
+    if train.schedule is None or train.schedule.name != "reduce_on_plateau":
+        return []
+    patience = max(1, train.early_stopping.patience // 2) if train.early_stopping else 5
+    return [LowerRate(watched_loss(validation), patience=patience)]
 
 
 class LowerRate(keras.callbacks.ReduceLROnPlateau):

@@ -164,3 +164,10 @@ def freezing(layers: list[Any], trainable: bool) -> Callable[[Any], None]:
                 layer.trainable = trainable
 
     return change
+
+
+def lowered(warm: spec.WarmStart | None) -> tuple[int, float] | None:
+    """From which epoch on the rate is lowered, and how much: when the layers that are taken over begin to learn."""
+    if warm is None or not warm.freeze or warm.unfreeze_after is None or warm.lower_rate == 1:
+        return None
+    return warm.unfreeze_after, warm.lower_rate
