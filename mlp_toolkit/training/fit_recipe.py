@@ -142,11 +142,9 @@ def train_recipe(
         for callback in own:
             callback.replay(network, state.history)
         assign(network, values)
-    started = time.monotonic()
-    done = state.epochs
+    started, done = time.monotonic(), state.epochs
     if spec.model.pretrain is not None and not done:
         take_over(pretrained(spec, spec.model.pretrain, data, state.notes, verbose), network, None, state.notes)
-    changes = _started(spec.model.warm_start, source, network, done, state.notes) if source is not None else {}
     plan = trainer.Plan(
         epochs,
         train.batch_size_of(data.counts["train"]),
@@ -155,7 +153,7 @@ def train_recipe(
         device=train.device,
         verbose=verbose,
         augment=augment_of(spec, data),
-        changes=changes,
+        changes=_started(spec.model.warm_start, source, network, done, state.notes) if source is not None else {},
         after_epoch=after_epoch,
         restore_best=train.keep == "best",
         units=progress.units_of(data.target),
@@ -168,8 +166,6 @@ def train_recipe(
     for layer in network.layers:  # the model file's optimizer holds the state of all weights, frozen or not
         layer.trainable = True
     network, held_out = _kept(spec, data, network, learned, state)
-    if loan is not None and network is not loan.network:
-        loan.keep()
     correction = None
     if train.calibrate:
         rows = validation if held_out is None else held_out
@@ -328,10 +324,11 @@ def frequency_of(spec: Recipe, data: RecipeData, numbers: int) -> float:
 
 def _loan(spec: Recipe, data: RecipeData) -> lent.Loan | None:
     """A network as `network_of` gives it, which may have been lent before; None where building it has more to say."""
-    if spec.model.pretrain is not None or spec.model.members or spec.train.precision != "float32":
+    model, train = spec.model, spec.train
+    if model.pretrain is not None or model.members or train.precision != "float32" or train.keep != "best":
         return None
-    about = (spec.task, spec.model.model_dump_json(), spec.train.model_dump_json())
-    rows = (data.encoding.width, data.target.n_outputs, data.target.output, *_length(spec.train, data))
+    about = (spec.task, model.model_dump_json(), train.model_dump_json())
+    rows = (data.encoding.width, data.target.n_outputs, data.target.output, *_length(train, data))
     return lent.network((*about, *rows), spec.seed, lambda: network_of(spec, data))
 
 
