@@ -13,8 +13,6 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from mlp_toolkit.model.backend import keras, tf
 from mlp_toolkit.model.keras_types import Network
 
@@ -31,12 +29,12 @@ class _Lent:
     Attributes:
         kind: What it is like.
         network: It is in any state.
-        begin: The values of its variables when it was built.
+        begin: The values of its variables when it was built, as tensors.
     """
 
     kind: Hashable
     network: Network
-    begin: list[np.ndarray]
+    begin: list[Any]
 
 
 _WAITING: deque[_Lent] = deque(maxlen=MOST)  # each of its methods is one step, whatever other threads do
@@ -78,7 +76,7 @@ def network(kind: Hashable, seed: int, build: Callable[[], Network]) -> Loan:
                 _begin_anew(waiting, seed)
                 return Loan(waiting)
     built = build()
-    return Loan(_Lent(kind, built, [np.array(variable.numpy()) for variable in _variables(built)]))
+    return Loan(_Lent(kind, built, [tf.constant(variable.numpy()) for variable in _variables(built)]))
 
 
 def forget() -> None:
