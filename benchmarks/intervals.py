@@ -3,7 +3,7 @@
 FOLDER as `quality.py` takes it. Each set is split by three seeds; of several numbers the first is predicted. Beside
 ours stand, for the same networks and the rows that these have not learnt, intervals of one width, and MAPIE's (the
 extra `peers`): its split conformal prediction and its residual-normalised one, and for classes its sets. MAPIE has no
-rows to go by where members hold out folds.
+rows to go by where members hold out folds. Lines of sets that are not named stay as they are.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from mlp_toolkit.evaluation.conformal import quantile
 
 SEEDS, LEVEL = 3, 0.9
 RESULTS = Path(__file__).parent / "results" / "intervals.md"
+TASKS = ("regression", "binary", "multiclass", "multilabel")
 WAYS = ("ours", "one width", "MAPIE split", "MAPIE normalised")
 
 
@@ -52,9 +53,9 @@ def main() -> None:
     asked = parser.parse_args()
     warnings.simplefilter("ignore")
     index = json.loads((asked.folder / "index.json").read_text("utf-8"))
-    preset, every = asked.preset, []
+    preset = asked.preset
     epochs = f", {asked.epochs} epochs at most" if asked.epochs else ""
-    page = [
+    head = [
         f"## {preset}: three splits, at most {asked.rows:,} rows{epochs}",
         "",
         f"| set | task | held: ours | least | most | {' | '.join(f'held: {way}' for way in WAYS[1:])} "
@@ -66,12 +67,27 @@ def main() -> None:
             continue
         frames = [drawn(asked.folder / about["file"], about, seed, asked.rows) for seed in range(SEEDS)]
         runs = [measured(frame, about, seed, preset, asked.epochs) for seed, frame in enumerate(frames)]
-        every.append(means(runs))
         shares = [run["ours"][0] for run in runs]
-        page.append(line(name, about["task"].removeprefix("multioutput_"), every[-1], shares))
-        print(page[-1], flush=True)
-        write(preset, [*page, "", *conclusions(every)])
-    print("\n".join(conclusions(every)))
+        own = line(name, about["task"].removeprefix("multioutput_"), means(runs), shares)
+        print(own, flush=True)
+        lines = {**recorded(preset), name: own}
+        found = {task: [told(one) for one in lines.values() if (one.split(" | ")[1] == task)] for task in TASKS}
+        write(preset, [*head, *lines.values(), "", *conclusions(found)])
+
+
+def recorded(preset: str) -> dict[str, str]:
+    """The lines of a preset's table by set."""
+    text = RESULTS.read_text("utf-8") if RESULTS.is_file() else ""
+    section = next((own for own in text.split("## ") if own.startswith(f"{preset}:")), "")
+    rows = [row for row in section.splitlines() if row.startswith("| ") and not row.startswith("| set |")]
+    return {row.split(" | ")[0].removeprefix("| "): row for row in rows}
+
+
+def told(row: str) -> dict[str, tuple[float, float]]:
+    """What a line of the table says, as `means` gives it."""
+    cells = [cell.strip() for cell in row.strip("|").split("|")]
+    held, wide = [cells[2], *cells[5:8]], cells[8:]
+    return {way: (float(a), float(b)) for way, a, b in zip(WAYS, held, wide, strict=True) if a}
 
 
 def write(preset: str, page: list[str]) -> None:
@@ -216,14 +232,19 @@ def line(name: str, task: str, found: dict[str, tuple[float, float]], shares: li
     return f"| {' | '.join(cells)} |"
 
 
-def conclusions(every: list[dict[str, tuple[float, float]]]) -> list[str]:
-    """How many sets are held as asked, and how wide ours are beside others."""
-    inside = sum(0.88 <= found["ours"][0] <= 0.92 for found in every)
-    said = [f"Between 0.88 and 0.92 on {inside} of {len(every)} sets."]
+def conclusions(found: dict[str, list[dict[str, tuple[float, float]]]]) -> list[str]:
+    """Of the lines of each task: how many sets are held as asked, and how wide ours are beside others."""
+    every = [own for lines in found.values() for own in lines]
+    counts = [
+        f"{sum(0.88 <= own['ours'][0] <= 0.92 for own in lines)} of {len(lines)} {task}"
+        for task, lines in found.items()
+        if lines
+    ]
+    said = [f"Between 0.88 and 0.92: {', '.join(counts)} sets."]
     for way in WAYS[1:]:
-        ratios = [found["ours"][1] / found[way][1] for found in every if way in found]
+        ratios = [own["ours"][1] / own[way][1] for own in every if way in own]
         if ratios:
-            apart = np.mean([found["ours"][0] - found[way][0] for found in every if way in found])
+            apart = np.mean([own["ours"][0] - own[way][0] for own in every if way in own])
             said.append(
                 f"Beside {way}: {100 * (np.median(ratios) - 1):+.1f} % wide (the median of {len(ratios)} sets), "
                 f"{100 * apart:+.2f} points held."

@@ -70,8 +70,9 @@ class Table(NamedTuple):
         return own.to_numpy(float) if self.task == "regression" else pd.factorize(own, sort=True)[0].astype(float)
 
     def like(self, random: np.random.Generator, noise: float) -> np.ndarray:
-        """Numbers that are like the target."""
-        return self.codes + noise * self.codes.std() * random.normal(size=len(self.frame))
+        """Numbers in much the order of the target."""
+        ranks = self.codes.argsort(kind="stable").argsort() / len(self.frame)
+        return ranks + noise * random.normal(size=len(ranks))
 
 
 class Found(NamedTuple):
@@ -203,7 +204,7 @@ def leaks(table: Table, random: np.random.Generator) -> Found:
 
 def tied(table: Table, random: np.random.Generator, name: str) -> Found:
     """Patients of four rows each that are alike, or days with which the target drifts."""
-    frame = table.frame.iloc[np.argsort(table.like(random, 0.7))].reset_index(drop=True)
+    frame = table.frame.iloc[np.argsort(table.like(random, 0.1))].reset_index(drop=True)
     if name == "visited":
         frame[name] = (pd.Timestamp("2023-01-01") + pd.to_timedelta(np.arange(len(frame)) // 4, unit="D")).strftime(
             "%Y-%m-%d"

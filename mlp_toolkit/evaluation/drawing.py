@@ -52,6 +52,7 @@ def _score_of_folds(axes: Axes, history: Mapping[str, Any] | pd.DataFrame, epoch
     other.set_ylabel(f"{name.removeprefix('val_')} of the rows held out", color=ORANGE)
     other.spines[["top", "left"]].set_visible(False)
     other.spines["right"].set_visible(True)  # without it a tick before a number reads as a minus
+    other.patch.set_visible(False)  # the page's own colour shows
 
 
 def importances(axes: Axes, found: Sequence[Mapping[str, Any]], score: str, most: int = 15) -> None:

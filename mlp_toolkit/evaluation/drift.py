@@ -17,6 +17,7 @@ MOST_COLUMNS, MOST_WORDS, MOST_NUMBERS = 500, 50, 20
 LEAST_ROWS = 100  # of new ones, before anything is said of them
 SURE = 0.001  # chance of any false word about rows that are like those learnt
 NOTEWORTHY = 0.1  # a smaller index is hardly worth a word; from 0.25 on it is called large in credit scoring
+RARE = 5  # training rows that hold a word: of fewer it is as good as unseen
 FLOOR = 1e-4  # a share below counts as this large: its logarithm must be finite
 
 
@@ -142,11 +143,13 @@ def _moved(seen: Seen, column: Any, sure: float) -> Moved:
             now[word] = now.get(word, 0.0) + count / max(1, rows)
         missing = now.pop("", 0.0)
         unseen = sum(share for word, share in now.items() if word not in known)
-        before = [*known.values(), max(0.0, 1 - seen.missing - sum(known.values())), seen.missing]
-        after = [*(now.get(word, 0.0) for word in known), unseen, missing]
-        apart = np.abs(np.array(before) - np.array(after))
-        distance = float(apart.sum() / 2)
-        p = _chance_of_shares(np.array(before), np.array(after), seen.rows, rows)
+        before = np.array([*known.values(), max(0.0, 1 - seen.missing - sum(known.values())), seen.missing])
+        after = np.array([*(now.get(word, 0.0) for word in known), unseen, missing])
+        distance = float(np.abs(before - after).sum() / 2)
+        # Of many rare words some were never met: rows that are the same have others of them.
+        rare = np.append(before[:-2] * seen.rows < RARE, [True, False])
+        together = [np.append(shares[~rare], shares[rare].sum()) for shares in (before, after)]
+        p = _chance_of_shares(*together, seen.rows, rows)
     else:
         numbers = _numbers(column, seen.name)
         rows, given = len(numbers), np.sort(numbers[np.isfinite(numbers)])
@@ -156,9 +159,9 @@ def _moved(seen: Seen, column: Any, sure: float) -> Moved:
         distance = max(farthest, abs(missing - seen.missing))
         effective = math.sqrt(seen.rows * max(1, len(given)) / (seen.rows + max(1, len(given))))
         p = min(_chance_of_distance(farthest, effective), _chance_of_missing(seen, missing, rows))
-        before = [*np.diff([0.0, *seen.below]) * (1 - seen.missing), seen.missing]
-        after = [*np.diff([0.0, *below[:-1].tolist(), 1.0]) * (1 - missing), missing]
-    psi = _index(np.array(before), np.array(after))
+        before = np.append(np.diff([0.0, *seen.below]) * (1 - seen.missing), seen.missing)
+        after = np.append(np.diff([0.0, *below[:-1].tolist(), 1.0]) * (1 - missing), missing)
+    psi = _index(before, after)
     return Moved(seen.name, psi, distance, p, missing, unseen, rows >= LEAST_ROWS and p < sure and psi > NOTEWORTHY)
 
 

@@ -39,6 +39,21 @@ def test_rows_that_are_the_same_are_hardly_ever_said_to_have_moved() -> None:
     assert cried == 0
 
 
+def test_rare_words_that_were_never_met_are_no_move_and_many_are() -> None:
+    """Of words whose shares fall as 1/rank a few new ones come with each table."""
+    cried, found = 0, 0
+    for seed in range(40):
+        random = np.random.default_rng(seed)
+        shares = 1 / np.arange(1, 61) ** 1.5
+        words = np.array([f"w{place}" for place in range(60)], object)
+        then, now = (random.choice(words, size, p=shares / shares.sum()) for size in (1_000, 800))
+        seen = drift.seen_in({"word": then}, [], ["word"])
+        cried += sum(own.moved for own in drift.moves(seen, {"word": now}))
+        others = np.where(random.random(800) < 0.1, "other", now.astype(object))
+        found += sum(own.moved for own in drift.moves(seen, {"word": others}))
+    assert (cried, found) == (0, 40)
+
+
 def test_what_was_moved_is_told_each_by_itself() -> None:
     seen = drift.seen_in(drawn(2_000, 0), NUMERIC, ["word"])
     random = np.random.default_rng(5)

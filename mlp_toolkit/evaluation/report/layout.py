@@ -12,8 +12,9 @@ import html
 from collections.abc import Sequence
 
 STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; color: #1d2330; background: #fff; max-width: 60rem; margin: 2rem auto;
-  padding: 0 1rem }
+:root { --page: #fff }
+body { font: 16px/1.5 system-ui, sans-serif; color: #1d2330; background: var(--page); max-width: 60rem;
+  margin: 2rem auto; padding: 0 1rem }
 h1 { font-size: 1.6rem } h2 { font-size: 1.15rem; margin-top: 2.2rem; border-bottom: 1px solid #d9dde3 }
 table { border-collapse: collapse } th, td { padding: .25rem .9rem .25rem 0; text-align: right }
 th:first-child, td:first-child { text-align: left } td:not(:first-child) { white-space: nowrap }
@@ -28,10 +29,11 @@ pre { background: #f4f5f7; padding: 1rem; overflow-x: auto; font-size: .85rem }
 .mistakes { display: flex; flex-wrap: wrap; gap: 1rem } .mistakes figure { width: 8.5rem }
 .mistakes img { width: 6rem; image-rendering: pixelated; border: 1px solid #8a8f98; display: block }
 .mistakes figcaption { overflow-wrap: anywhere }
+.wide :is(th, td):first-child { position: sticky; left: 0; background: var(--page) }
 .wide { overflow-x: auto } p, li, h1, dd { overflow-wrap: anywhere } summary { cursor: pointer; margin: .8rem 0 }
 dt { font-weight: 600; margin-top: .6rem } dd { margin-left: 0; white-space: pre-line } dd ul { margin: 0 }
 @media screen and (prefers-color-scheme: dark) {
-  body { color: #e4e7ec; background: #16191f } pre { background: #22262e } h2 { border-color: #3a404b }
+  :root { --page: #16191f } body { color: #e4e7ec } pre { background: #22262e } h2 { border-color: #3a404b }
   figcaption { color: #a3aab6 }
   img.drawn { filter: invert(1) hue-rotate(180deg) } /* lines and words light, each colour still its own */
 }
