@@ -46,6 +46,23 @@ def test_labels_that_were_swapped_are_named(tmp_path: Path) -> None:
     assert len({*named} - {*swapped.tolist()}) <= 5
 
 
+def test_a_class_of_few_rows_hides_no_wrong_label(tmp_path: Path) -> None:
+    frame = clean(1_500)
+    wrong = int((frame["a"] + frame["b"]).argmax())
+    frame.loc[wrong, "kind"] = "bad"
+    frame.loc[frame.index[:3].difference([wrong]), "kind"] = "odd"
+    found = audited(frame, tmp_path, "multiclass").suspects
+    assert wrong in found["row"].tolist()
+    assert "odd" not in {*found["target"]} | {*found["expected"]}
+
+
+def test_dates_that_stand_once_each_are_no_identifiers(tmp_path: Path) -> None:
+    days = pd.date_range("2021-01-01", periods=800).strftime("%Y-%m-%d")
+    frame = clean().assign(seen=days, number=np.random.default_rng(0).permutation(800))
+    (said,) = audited(frame, tmp_path).findings["identifiers"]
+    assert said.startswith("'number':")
+
+
 def test_a_target_that_slipped_a_digit_is_named(tmp_path: Path) -> None:
     frame = clean().assign(price=lambda rows: 100 + 10 * rows["a"])
     frame.loc[17, "price"] *= 10

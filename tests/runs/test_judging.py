@@ -12,6 +12,8 @@ from sklearn import metrics as sk
 
 import mlp_toolkit as mt
 from mlp_toolkit.errors import UserError
+from mlp_toolkit.evaluation import explain
+from mlp_toolkit.runs.analysis import explaining
 
 QUICK = {"train.epochs": 4, "baselines": "none"}
 
@@ -203,6 +205,22 @@ def test_a_run_says_what_it_looks_at_and_where_it_fails(table: pd.DataFrame, tmp
     assert "What it looks at" not in brief.report_path.read_text()
     with pytest.raises(UserError, match="one row"):
         run.contributions(table[:2])
+
+
+def test_a_report_looks_at_so_many_rows_as_it_can_afford(
+    table: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = ran(table, tmp_path, "regression", "price")
+    frame, values = explaining.test_rows(run.directory)
+    looked_at, of_slices = [], []
+    monkeypatch.setattr(explain, "slices", lambda _, rows, *__: of_slices.append(len(rows)) or pd.DataFrame())
+    each = 3 * explain.REPEATS + explaining.SHOWN * explain.GRID  # of three columns
+    for affordable in (len(frame), 150, 60, 40):
+        monkeypatch.setattr(explaining, "MOST_PREDICTED", affordable * each)
+        told = explaining.explained(run.model, frame, values, brief=True)
+        looked_at.append(told and told.rows)
+    assert looked_at == [len(frame), 150, 100, None]  # fewer than 100 say too little; fewer than 50 are none
+    assert {*of_slices} == {len(frame)}
 
 
 def test_a_budget_of_seconds_ends_training_with_its_epoch(table: pd.DataFrame, tmp_path: Path) -> None:
