@@ -81,6 +81,7 @@ bench: $(VENV)/ready
 	$(BIN)/python benchmarks/predict.py
 	$(BIN)/python benchmarks/stream.py
 	$(BIN)/python benchmarks/scale.py
+	$(BIN)/python benchmarks/overhead.py
 
 # Default models on tables of your own: hours. Trees need the extra `peers`: $(BIN)/python -m pip install --editable ".[peers]"
 bench-quality: $(VENV)/ready

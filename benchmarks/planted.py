@@ -93,9 +93,9 @@ def main() -> None:
     names = asked.names or [name for name, about in index.items() if "image" not in about["task"]]
     tables = {name: table_of(asked.folder, index[name]) for name in names}
     with threadpool_limits(1):
-        found = {name: rates(tables[name]) for name in PLANTED_ON if name in tables}
+        found = {name: shown(name, rates(tables[name])) for name in PLANTED_ON if name in tables}
         page = ["## Planted, and named", "", *counted(found)]
-        cried = {name: alarms(table) for name, table in tables.items()}
+        cried = {name: shown(name, alarms(table)) for name, table in tables.items()}
     page += ["", "## Cried where there is nothing", "", *counted(cried)]
     page += ["", "## Said of the sets as they are", "", *(line for name in names for line in said(name, tables[name]))]
     RESULTS.write_text("\n".join(page) + "\n", "utf-8")
@@ -130,9 +130,19 @@ def counted(found: dict[str, dict[str, Found]]) -> list[str]:
     every: dict[str, Found] = defaultdict(lambda: Found(0, 0, 0))
     for name, own in found.items():
         every |= {head: Found(*map(sum, zip(every[head], own[head], strict=True))) for head in heads}
-        lines.append(f"| {name} | {' | '.join(map(cell, own.values()))} |")
-        print(lines[-1], flush=True)
-    return [*lines, f"| **all** | {' | '.join(map(cell, every.values()))} |"]
+        lines.append(line(name, own))
+    return [*lines, line("**all**", every)]
+
+
+def line(name: str, own: dict[str, Found]) -> str:
+    """A line of a table."""
+    return f"| {name} | {' | '.join(map(cell, own.values()))} |"
+
+
+def shown(name: str, own: dict[str, Found]) -> dict[str, Found]:
+    """The same, on the screen as it goes."""
+    print(line(name, own), flush=True)
+    return own
 
 
 def cell(found: Found) -> str:
