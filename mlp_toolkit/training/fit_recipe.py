@@ -24,7 +24,7 @@ from mlp_toolkit.model.backend import keras, random_state_kept
 from mlp_toolkit.model.keras_types import Network
 from mlp_toolkit.model.layers import augmentation
 from mlp_toolkit.model.layers.augmentation import Augmentation
-from mlp_toolkit.model.members.columns import columns_of
+from mlp_toolkit.model.members.columns import columns_of, told_of_tails
 from mlp_toolkit.model.members.ensemble import is_ensemble
 from mlp_toolkit.model.members.fitting import ROWS_FITTED_TO, fit_to_rows
 from mlp_toolkit.model.mlp import Known, build_mlp
@@ -137,7 +137,9 @@ def train_recipe(
         assert isinstance(learned, Resident)
         judge = judge_of_folds(network, learned.in_order(), data.target, epochs)
     state = trainer.Progress(notes=list(notes))
-    if earlier is not None:
+    if earlier is None:
+        state.notes.extend(told_of_tails(network, data.encoding))
+    else:
         state, values = earlier
         for callback in own:
             callback.replay(network, state.history)

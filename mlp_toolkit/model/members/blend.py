@@ -48,7 +48,7 @@ def _scaled(network: Ensemble, features: Tensor) -> Tensor:
     own = robust_scale_of(network)
     if own is None:
         return features
-    scale = RobustScale(name="linear_scale")
+    scale = RobustScale(own.tails, name="linear_scale")
     scaled = scale(ToMembers(name="linear_rows")(features))
     scale.set_weights(own.get_weights())
     return scaled

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from mlp_toolkit.data.columns.categorical import Categorical
 from mlp_toolkit.data.columns.encoder import Encoding
+from mlp_toolkit.errors import listing
 from mlp_toolkit.model.members.network import Columns
+from mlp_toolkit.model.members.numbers import robust_scale_of
 
 # Categories of more values than these are embedded, in so many coordinates (RealMLP, arXiv 2407.04491).
 MOST_ONE_HOT, COORDINATES = 8, 8
@@ -37,3 +41,16 @@ def columns_of(encoding: Encoding, x: np.ndarray) -> Columns:
     values_of = 1 + (np.diff(ordered, axis=0) != 0).sum(axis=0) if len(x) else np.zeros(x.shape[1])
     numbers = [place for place in range(x.shape[1]) if place not in taken and values_of[place] > FEW_VALUES]
     return Columns(tuple(numbers if len(numbers) <= MOST_EMBEDDED else ()), tuple(categories))
+
+
+def told_of_tails(network: Any, encoding: Encoding) -> list[str]:
+    """What there is to say of columns whose tails are so long that the network takes them like a logarithm.
+
+    Args:
+        network: Fitted to rows; or one that takes columns as they are, of which there is nothing to say.
+        encoding: Of the rows.
+    """
+    scale = robust_scale_of(network)
+    names = [name for part in encoding.parts for name in part.names for _ in range(part.numbers // len(part.names))]
+    long = dict.fromkeys(names[place] for place in scale.with_tails) if scale else ()
+    return [f"numbers far away count like their logarithm, for tails are long: {listing(long, 8)}"] if long else []

@@ -63,7 +63,7 @@ def realmlp(
     columns = columns or Columns(tuple(range(n_features)))
     seeds = [seed + SEEDS * member for member in range(members)]
     inputs = keras.Input((n_features,), name="features")
-    x = RobustScale(name="scale")(ToMembers(name="members")(inputs))
+    x = RobustScale(tails=True, name="scale")(ToMembers(name="members")(inputs))
     numbers, categories = list(columns.numbers), list(columns.categories)
     x = Embeddings(members, numbers, categories, sigma, seeds=seeds, name="embeddings")(x)
     x = MembersScale(members, name="factors")(x)

@@ -16,28 +16,43 @@ from mlp_toolkit.model.members.layers import MOST_MEMBERS
 
 WIDEST = 1_000_000  # encoded columns
 LEAST_SIGMA = 0.05
+FAR, BEYOND = 5.0, 0.01  # a tail is long where more than this share of the rows lies beyond so many distances
 FREQUENCIES, GIVEN = 16, 3  # of a number's embedding: cosines, and what is made of them
 
 
 @register
 class RobustScale(keras.layers.Layer):
-    """s (x − median), then x / √(1 + (x/3)²), which keeps every number within ±3.
+    """s (x − median), of columns with long tails its inverse hyperbolic sine, then x / √(1 + (x/3)²): all is within ±3.
 
     s is 1 over the distance of the quartiles. Where that is 0, most rows have the median: then s is 2 over the median
     distance from it of the rows that differ, so that their order is kept however far a few of them lie; of a column of
-    one value it is 0. Of one-hot columns this is 2 over the range, as published. Both are fitted to the training rows,
-    not learnt. Takes and gives (members or 1, numbers, rows).
+    one value it is 0. Of one-hot columns this is 2 over the range, as published. A column has a long tail where more
+    than 1 % of the rows lie beyond 5 on one side; it then grows like a logarithm. All is fitted to the training rows,
+    not learnt.
+
+    Args:
+        tails: Whether columns with long tails are told apart; not in files of earlier versions.
+
+    Takes and gives (members or 1, numbers, rows).
     """
+
+    def __init__(self, tails: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.tails = tails
 
     def build(self, input_shape: Sequence[int | None]) -> None:
         """Makes the weights: for all members the same."""
         own = (int(input_shape[1] or 0), 1)
         self.center = self.add_weight(shape=own, initializer="zeros", trainable=False, name="center")
         self.scale = self.add_weight(shape=own, initializer="ones", trainable=False, name="scale")
+        if self.tails:
+            self.tail = self.add_weight(shape=own, initializer="zeros", trainable=False, name="tail")
 
     def call(self, inputs: Tensor) -> Tensor:
         """Scales and clips."""
         x = (inputs - self.center) * self.scale
+        if self.tails:
+            x = tf.where(self.tail > 0, tf.asinh(x), x)
         return x * tf.math.rsqrt(1.0 + tf.square(x / 3.0))
 
     @property
@@ -45,16 +60,23 @@ class RobustScale(keras.layers.Layer):
         """Whether it was fitted to rows."""
         return bool(np.any(self.center.numpy() != 0) or np.any(self.scale.numpy() != 1))
 
+    @property
+    def with_tails(self) -> list[int]:
+        """Positions of the columns with long tails."""
+        return np.flatnonzero(self.tail.numpy()).tolist() if self.tails else []
+
     def fit(self, x: np.ndarray) -> None:
-        """Takes median and scale from training rows, (rows, numbers)."""
+        """Takes median and scale from training rows, (rows, numbers), and whether tails are long."""
         low, middle, high = np.quantile(x, [0.25, 0.5, 0.75], axis=0)
         spread = high - low
         for column in np.flatnonzero(spread == 0):
             apart = np.abs(x[:, column] - middle[column])
             spread[column] = np.median(apart[apart > 0]) / 2 if apart.any() else np.inf
-        scale = 1 / spread
         self.center.assign(middle[:, None])
-        self.scale.assign(scale[:, None])
+        self.scale.assign(1 / spread[:, None])
+        if self.tails:
+            ends = np.quantile(x, [BEYOND, 1 - BEYOND], axis=0)
+            self.tail.assign((np.abs(ends - middle).max(axis=0) > FAR * spread)[:, None])
 
     def of_rows(self, x: np.ndarray) -> np.ndarray:
         """Rows scaled and clipped, (rows, numbers)."""
@@ -66,11 +88,11 @@ class RobustScale(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """What a file holds of this layer."""
-        return layer_config(self, {})
+        return layer_config(self, {"tails": True} if self.tails else {})
 
     def sound(self) -> bool:
         """Whether the settings are such as we write."""
-        return True
+        return isinstance(self.tails, bool)
 
 
 def robust_scale_of(network: Any) -> RobustScale | None:

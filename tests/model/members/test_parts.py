@@ -6,13 +6,14 @@ import math
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mlp_toolkit.model.backend import tf
 from mlp_toolkit.model.members.arithmetic import cosine_of_turns, mish, random_bits
-from mlp_toolkit.model.members.columns import columns_of
+from mlp_toolkit.model.members.columns import columns_of, told_of_tails
 from mlp_toolkit.model.members.fitting import fit_to_rows
 from mlp_toolkit.model.members.layers import MembersBatchNormalization, MembersDense, MembersDropout, MembersMean
 from mlp_toolkit.model.members.network import Columns, realmlp
@@ -137,6 +138,26 @@ def test_values_beside_a_common_one_keep_their_distances():
     assert scaled[0] > 0.7
 
 
+def test_columns_with_long_tails_grow_like_a_logarithm():
+    x = np.random.default_rng(0).normal(size=(1_000, 4)).astype("float32")
+    x[:, 1] = np.exp(2 * x[:, 1])  # its quartiles lie 3.6 apart, and its 99 % quantile is 105
+    x[:15, 2], x[15:24, 2] = -90, 90  # more than 1 % of the rows
+    x[:9, 3] = 1_000  # fewer
+    layer = RobustScale(tails=True)
+    layer(x.T[None])
+    layer.fit(x)
+    assert layer.with_tails == [1, 2]
+    low, middle, high = np.quantile(x, [0.25, 0.5, 0.75], axis=0)
+    by_hand = (x - middle) / (high - low)
+    by_hand[:, [1, 2]] = np.arcsinh(by_hand[:, [1, 2]])
+    by_hand /= np.sqrt(1 + by_hand**2 / 9)
+    np.testing.assert_allclose(layer.of_rows(x), by_hand, atol=1e-4)
+    again = RobustScale.from_config(layer.get_config())
+    again(x.T[None])
+    again.set_weights(layer.get_weights())
+    np.testing.assert_array_equal(again.of_rows(x), layer.of_rows(x))
+
+
 def test_embeddings():
     random = np.random.default_rng(0)
     x = np.zeros((6, 7), "float32")  # a number, one that passes, a number, a category of four words
@@ -234,3 +255,18 @@ def test_frequencies_begin_coarse_to_fine() -> None:
     deviations = layer.frequency.numpy()[0, :, :, 0].std(axis=0)
     assert deviations == pytest.approx(0.05 * 160 ** (np.arange(16) / 15), rel=0.1)
     assert not Embeddings.from_config(layer.get_config() | {"sigma": 0}).sound()
+
+
+def test_columns_with_long_tails_are_told_by_name(people):
+    from mlp_toolkit.data.columns.encoder import encode, fit_encoding
+    from mlp_toolkit.data.columns.kinds import infer_kinds
+
+    frame = people[["blood", "mean radius"]].assign(born=pd.date_range("1950-01-01", periods=len(people)).astype(str))
+    frame["income"] = np.exp(3 * np.random.default_rng(0).normal(size=len(people)))
+    encoding = fit_encoding(frame, infer_kinds(frame, {"blood": "categorical", "born": "date"}))
+    settings = {"columns": None, "hidden": [4], "activation": "mish", "output": "linear", "dropout": 0, "steps": None}
+    network = realmlp(1, encoding.width, 1, **settings)
+    fit_to_rows(network, encode(frame, encoding), seed=0)
+    (note,) = told_of_tails(network, encoding)
+    assert note.endswith(": income")
+    assert told_of_tails(keras.Sequential([keras.layers.Dense(1)]), encoding) == []
