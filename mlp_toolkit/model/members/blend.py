@@ -19,8 +19,8 @@ def blended(network: Ensemble, shares: Sequence[float], share: float = 0.0, line
         network: Several sets of members, one after another; its last layer bounds their values.
         shares: Of each set.
         share: Of the linear model; all shares add up to 1.
-        linear: Has `kernel` (features, outputs), `bias` (outputs,) and `activation`; None where there is none. Its
-            features are scaled as the network scales its own.
+        linear: Has `kernel` (features, outputs), `bias` (outputs,), `activation`, and `scaled`, whether its features
+            are scaled as the network scales its own; None where there is none.
 
     Returns:
         An `Ensemble` where the linear model has no share; else a model of it and the linear model. It shares the
@@ -35,7 +35,8 @@ def blended(network: Ensemble, shares: Sequence[float], share: float = 0.0, line
         outputs = len(linear.bias)
         low, high = last.low or [0.0] * outputs, last.high or [1.0] * outputs  # of probabilities
         layer = LinearShare(share, low, high, linear.activation, name="linear")
-        both = keras.layers.Add(name="blend")([model(features), layer(_scaled(network, features))])
+        columns = _scaled(network, features) if linear.scaled else features
+        both = keras.layers.Add(name="blend")([model(features), layer(columns)])
         layer.kernel.assign(linear.kernel)
         layer.bias.assign(linear.bias)
         model = keras.Model(features, both, name=f"{network.name}_and_linear")
@@ -44,10 +45,9 @@ def blended(network: Ensemble, shares: Sequence[float], share: float = 0.0, line
 
 
 def _scaled(network: Ensemble, features: Tensor) -> Tensor:
-    """Features by a robust scale of the network's weights; as they are where it has none."""
+    """Features by a layer of the weights of the network's own scale."""
     own = robust_scale_of(network)
-    if own is None:
-        return features
+    assert own is not None
     scale = RobustScale(own.tails, name="linear_scale")
     scaled = scale(ToMembers(name="linear_rows")(features))
     scale.set_weights(own.get_weights())

@@ -71,7 +71,9 @@ def with_shares(
 def _linear(
     network: Any, x: np.ndarray, y: np.ndarray, weights: np.ndarray, fold: np.ndarray, *, task: str
 ) -> Linear | None:
-    """The linear model of rows as the network scales them; None for a large table, and for numbers without bounds.
+    """The linear model of least loss outside the folds, of columns as they are encoded and as the network scales them.
+
+    None for a large table, and for numbers without bounds.
 
     Args:
         network: The members.
@@ -83,8 +85,12 @@ def _linear(
     """
     if x.size > MOST_VALUES or (task == "regression" and not network.layers[-1].low):
         return None
-    scale = robust_scale_of(network)
-    scaled = scale.of_rows(x) if scale else x
-    if task == "regression":
-        return ridge(scaled, y, weights, fold)
-    return logistic(scaled, y, weights, fold, softmax=task == "multiclass")
+    scale, found = robust_scale_of(network), []
+    for scaled in (False, True) if scale else (False,):
+        columns = scale.of_rows(x) if scale and scaled else x
+        if task == "regression":
+            linear = ridge(columns, y, weights, fold)
+        else:
+            linear = logistic(columns, y, weights, fold, softmax=task == "multiclass")
+        found += [linear._replace(scaled=scaled)] if linear else []
+    return min(found, key=lambda linear: linear.loss, default=None)

@@ -30,12 +30,16 @@ class Linear(NamedTuple):
         bias: (outputs,).
         activation: linear, sigmoid or softmax.
         out_of_fold: (rows, outputs).
+        loss: Of these: the mean squared error or log loss of a row.
+        scaled: Whether it takes columns as the networks scale them; else as they are encoded.
     """
 
     kernel: np.ndarray
     bias: np.ndarray
     activation: str
     out_of_fold: np.ndarray
+    loss: float
+    scaled: bool = False
 
 
 def ridge(x: np.ndarray, y: np.ndarray, weights: np.ndarray, fold: np.ndarray) -> Linear | None:
@@ -49,8 +53,9 @@ def ridge(x: np.ndarray, y: np.ndarray, weights: np.ndarray, fold: np.ndarray) -
     """
     if x.size > MOST_VALUES or x.shape[1] > MOST_COLUMNS:
         return None
-    said = _outside_folds(_ridge, x, y, weights, fold)
-    return Linear(*_ridge(x, y, weights), "linear", np.clip(said, y.min(axis=0), y.max(axis=0)))
+    said = np.clip(_outside_folds(_ridge, x, y, weights, fold), y.min(axis=0), y.max(axis=0))
+    loss = float(np.average(np.square(said - y).mean(axis=1), weights=weights))
+    return Linear(*_ridge(x, y, weights), "linear", said, loss)
 
 
 def logistic(x: np.ndarray, y: np.ndarray, weights: np.ndarray, fold: np.ndarray, *, softmax: bool) -> Linear | None:
@@ -80,9 +85,11 @@ def logistic(x: np.ndarray, y: np.ndarray, weights: np.ndarray, fold: np.ndarray
         warnings.simplefilter("ignore")  # of steps that it would still take
         sums = [_outside_folds(fit, x, y, weights, fold) for fit in fits]
         said = [special.softmax(own, axis=1) if softmax else special.expit(own) for own in sums]
-        best = int(np.argmin([loss(own) for own in said]))
+        losses = [loss(own) for own in said]
+        best = int(np.argmin(losses))
         kernel, bias = fits[best](x, y, weights)
-    return Linear(kernel, bias, "softmax" if softmax else "sigmoid", said[best].astype(np.float32))
+    activation = "softmax" if softmax else "sigmoid"
+    return Linear(kernel, bias, activation, said[best].astype(np.float32), losses[best] / len(x))
 
 
 def _outside_folds(
