@@ -136,10 +136,8 @@ def train_recipe(
     if data.folds is not None:
         assert isinstance(learned, Resident)
         judge = judge_of_folds(network, learned.in_order(), data.target, epochs)
-    state = trainer.Progress(notes=list(notes))
-    if earlier is None:
-        state.notes.extend(told_of_tails(network, data.encoding))
-    else:
+    state = trainer.Progress(notes=[*notes, *told_of_tails(network, data.encoding)])
+    if earlier is not None:
         state, values = earlier
         for callback in own:
             callback.replay(network, state.history)

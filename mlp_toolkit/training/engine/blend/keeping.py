@@ -57,7 +57,7 @@ def with_shares(
     rows = weights if weights.ndim == 1 else weights.mean(axis=1)
     if (fold < 0).any() or not rows.any():
         return network, np.mean(said, axis=0)
-    linear = _linear(network, x, y, weights, fold, task=task)
+    linear = best_linear(network, x, y, weights, fold, task=task)
     prior = np.array([1 / len(said)] * len(said) + [0.0] * (linear is not None))
     said += [linear.out_of_fold] if linear else []
     by = blending.shares(y, said, rows, prior, blending.DRAWN if task == "regression" else blending.DRAWN_OF_CLASSES)
@@ -68,7 +68,7 @@ def with_shares(
     return blended(network, of_networks.tolist(), float(by[-1]) if linear else 0.0, linear), held_out
 
 
-def _linear(
+def best_linear(
     network: Any, x: np.ndarray, y: np.ndarray, weights: np.ndarray, fold: np.ndarray, *, task: str
 ) -> Linear | None:
     """The linear model of least loss outside the folds, of columns as they are encoded and as the network scales them.

@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 from scipy.special import expit, softmax
 from sklearn.linear_model import LogisticRegression, RidgeCV
-from sklearn.metrics import log_loss
+from sklearn.metrics import log_loss, mean_squared_error
 from sklearn.preprocessing import StandardScaler
 
+from mlp_toolkit.model.members.fitting import fit_to_rows
+from mlp_toolkit.model.members.network import realmlp
+from mlp_toolkit.training.engine.blend.keeping import best_linear
 from mlp_toolkit.training.engine.blend.linear import PENALTIES, RATES, logistic, ridge
 
 
@@ -29,6 +32,7 @@ def test_of_numbers_it_is_a_ridge_regression_and_has_not_learnt_what_it_is_asked
         part = RidgeCV(RATES).fit(scaler.transform(x[learnt]), y[learnt], sample_weight=weights[learnt])
         said = np.clip(part.predict(scaler.transform(x[held])).reshape(-1, 1), y.min(), y.max())
         np.testing.assert_allclose(found.out_of_fold[held], said, atol=1e-3)
+    assert found.loss == pytest.approx(mean_squared_error(y, found.out_of_fold, sample_weight=weights))
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +60,9 @@ def test_of_classes_it_is_the_logistic_regression_of_least_loss_outside_the_fold
     best = min(PENALTIES, key=lambda penalty: log_loss(classes, told[penalty], sample_weight=by))
     assert best not in (PENALTIES[0], PENALTIES[-1]), "the rows are such that neither end is best"
     np.testing.assert_allclose(found.out_of_fold, told[best], atol=0.01)
+    known, p = np.eye(3)[classes], found.out_of_fold
+    by_class = [log_loss(own, said, sample_weight=by) for own, said in zip(known.T, p.T, strict=True)]
+    assert found.loss == pytest.approx(sum(by_class), rel=1e-4)
     model = LogisticRegression(C=1 / best, tol=1e-6).fit(x.astype(float), classes, sample_weight=by)
     np.testing.assert_allclose(softmax(x @ found.kernel + found.bias, axis=1), model.predict_proba(x), atol=0.01)
 
@@ -97,3 +104,17 @@ def test_a_table_that_is_too_large_has_no_linear_model():
     assert ridge(x, x[:, :1], np.ones(2), np.zeros(2, int)) is None
     x, y = np.broadcast_to(np.float32(0), (10_001, 1_000)), np.broadcast_to(0.0, (10_001, 2))
     assert logistic(x, y, np.ones(10_001), np.zeros(10_001, int), softmax=False) is None
+
+
+def test_columns_are_taken_as_they_are_or_as_the_network_scales_them():
+    random = np.random.default_rng(0)
+    x = np.sinh(random.normal(0, 3, size=(300, 1))).astype("float32")
+    settings = {"columns": None, "hidden": [4], "activation": "mish", "output": "linear", "dropout": 0, "steps": None}
+    network = realmlp(1, 1, 1, bounds=([-1e9], [1e9]), **settings)
+    fit_to_rows(network, x, seed=0)
+    weights, fold, noise = np.ones(300), np.arange(300) % 3, random.normal(size=(300, 1))
+    straight = best_linear(network, x, 2 * x + noise, weights, fold, task="regression")
+    bent = best_linear(network, x, 5 * np.arcsinh(x) + noise, weights, fold, task="regression")
+    assert (straight.scaled, bent.scaled) == (False, True)
+    network = realmlp(1, 1, 1, **settings)  # of no bounds
+    assert best_linear(network, x, x, weights, fold, task="regression") is None
