@@ -15,7 +15,8 @@ import numpy as np
 RATES = np.logspace(-2, 4, 13)  # of ridge regression, for standardised columns
 MOST_VALUES, MOST_COLUMNS = 20_000_000, 1_000  # larger tables get no ridge regression: their networks need none
 # Of logistic regression: half the sum of the squares of its kernel, times one of these, beside the sum of the rows'
-# losses. On one core 3 million values took 2 to 3 s, folds included: 20 million values times outputs take some 20 s.
+# losses. On one core 3 million values took 2 to 3 s, folds included: 20 million values times outputs take some 20 s,
+# and twice that where columns are tried as they are encoded and as the networks scale them.
 PENALTIES = (10_000.0, 1_000.0, 100.0, 10.0, 1.0, 0.1)
 NEVER = -10.0  # the bias of a class that no row learnt has
 
