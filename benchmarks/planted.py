@@ -15,6 +15,7 @@ import tempfile
 import time
 import warnings
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,11 +28,16 @@ import mlp_toolkit as mt
 from mlp_toolkit.data.columns.encoder import encode
 from mlp_toolkit.data.dataset import Dataset, load_dataset
 from mlp_toolkit.evaluation import drift, explain
-from mlp_toolkit.evaluation.audit import audit, suspects
+from mlp_toolkit.evaluation.audit import duplicates, suspects
 
 MOST_ROWS, SPLIT = 2_000, {"validation": 0.1, "test": 0.4}
 COPIES, MISTAKES, COLUMNS, SLICES, ROUNDS = 30, 20, 6, 4, 30
 RESULTS = Path(__file__).parent / "results" / "planted.md"
+SECTIONS = {
+    "planted": "Planted, and named",
+    "cried": "Cried where there is nothing",
+    "said": "Said of the sets as they are",
+}
 PLANTED_ON = (
     "california_housing",
     "concrete",
@@ -87,19 +93,35 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("names", nargs="*")
+    parser.add_argument("--sections", nargs="*", choices=SECTIONS, default=list(SECTIONS))
     asked = parser.parse_args()
     warnings.simplefilter("ignore")
     begun, index = time.perf_counter(), json.loads((asked.folder / "index.json").read_text("utf-8"))
     names = asked.names or [name for name, about in index.items() if "image" not in about["task"]]
     tables = {name: table_of(asked.folder, index[name]) for name in names}
-    with threadpool_limits(1):
-        found = {name: shown(name, rates(tables[name])) for name in PLANTED_ON if name in tables}
-        page = ["## Planted, and named", "", *counted(found)]
-        cried = {name: shown(name, alarms(table)) for name, table in tables.items()}
-    page += ["", "## Cried where there is nothing", "", *counted(cried)]
-    page += ["", "## Said of the sets as they are", "", *(line for name in names for line in said(name, tables[name]))]
-    RESULTS.write_text("\n".join(page) + "\n", "utf-8")
+    of_section: dict[str, Callable[[Table], dict[str, Found]]] = {"planted": rates, "cried": alarms}
+    for section in asked.sections:
+        found: dict[str, dict[str, Found]] = {}
+        lines: list[str] = []
+        for name in [name for name in (PLANTED_ON if section == "planted" else names) if name in tables]:
+            with threadpool_limits(1):
+                if section == "said":
+                    lines += [f"- {name}: {note}" for note in notes_of(tables[name])]
+                else:
+                    found[name] = of_section[section](tables[name])
+                    print(line(name, found[name]), flush=True)
+                    lines = counted(found)
+            write(section, lines)
     print(f"{time.perf_counter() - begun:.0f} s")
+
+
+def write(section: str, lines: list[str]) -> None:
+    """Writes a section of the page; the others stay."""
+    text = RESULTS.read_text("utf-8") if RESULTS.is_file() else ""
+    parts = dict(part.split("\n", 1) for part in text.split("## ")[1:])
+    parts |= {SECTIONS[section]: "\n" + "\n".join(lines)}
+    there = [f"## {heading}\n\n{parts[heading].strip()}" for heading in SECTIONS.values() if heading in parts]
+    RESULTS.write_text("\n\n".join(there) + "\n", "utf-8")
 
 
 def table_of(folder: Path, about: dict[str, Any]) -> Table:
@@ -139,12 +161,6 @@ def line(name: str, own: dict[str, Found]) -> str:
     return f"| {name} | {' | '.join(map(cell, own.values()))} |"
 
 
-def shown(name: str, own: dict[str, Found]) -> dict[str, Found]:
-    """The same, on the screen as it goes."""
-    print(line(name, own), flush=True)
-    return own
-
-
 def cell(found: Found) -> str:
     """A cell of a table."""
     others = f", {found.others} others" if found.others else ""
@@ -177,7 +193,7 @@ def copies(table: Table, random: np.random.Generator) -> Found:
 
 def twice(data: Dataset) -> int:
     """How many rows stand in the data already, by the audit."""
-    told = audit(data).findings.get("duplicates", ["0"])[0]
+    told = duplicates(data).get("duplicates", ["0"])[0]
     return int(told.split()[0].replace(",", ""))
 
 
@@ -320,13 +336,12 @@ def alarms(table: Table) -> dict[str, Found]:
     }
 
 
-def said(name: str, table: Table) -> list[str]:
+def notes_of(table: Table) -> list[str]:
     """What is said of a set as it is."""
     data = read(table)
     notes = [note for note in data.notes if "away" in note or "too good" in note]
-    wrong = suspects(data)
-    notes += [f"{len(wrong)} targets look wrong ({len(wrong) / len(table.frame):.1%})"] if len(wrong) else []
-    return [f"- {name}: {note}" for note in notes]
+    wrong = len(suspects(data))
+    return [*notes, *([f"{wrong} targets look wrong ({wrong / len(table.frame):.1%})"] if wrong else [])]
 
 
 if __name__ == "__main__":

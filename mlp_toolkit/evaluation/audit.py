@@ -57,17 +57,21 @@ def audit(data: Dataset) -> Audit:
     Args:
         data: The rows, read and split.
     """
-    frame = data.frame.drop(columns=[own.name for own in [data.encoding.image] if own])
+    frame = _without_images(data)
     told = {
         "notes": list(data.notes),
         "missing": _missing(frame),
         "identifiers": _identifiers(frame, data),
-        **_duplicates(frame, data),
+        **duplicates(data),
         "classes": _classes(data),
         "odd values": _odd_values(frame, data),
         "split": _split(data, frame),
     }
     return Audit({kind: said for kind, said in told.items() if said}, suspects(data))
+
+
+def _without_images(data: Dataset) -> pd.DataFrame:
+    return data.frame.drop(columns=[own.name for own in [data.encoding.image] if own])
 
 
 def _missing(frame: pd.DataFrame) -> list[str]:
@@ -97,10 +101,15 @@ def _identifiers(frame: pd.DataFrame, data: Dataset) -> list[str]:
     return [f"{listing(map(repr, found))}: a value of its own for each row; {advice}"] if found else []
 
 
-def _duplicates(frame: pd.DataFrame, data: Dataset) -> dict[str, list[str]]:
-    """Rows that stand twice, and rows of the same features with another target."""
+def duplicates(data: Dataset) -> dict[str, list[str]]:
+    """Rows that stand twice, and rows of the same features with another target; images are not compared.
+
+    Args:
+        data: The rows, read and split.
+    """
     import pandas as pd
 
+    frame = _without_images(data)
     features = pd.util.hash_pandas_object(frame, index=False).to_numpy()
     whole = pd.util.hash_pandas_object(pd.DataFrame(data.values).assign(features=features), index=False).to_numpy()
     twice = len(whole) - len(np.unique(whole))

@@ -148,8 +148,8 @@ def _moved(seen: Seen, column: Any, sure: float) -> Moved:
         distance = float(np.abs(before - after).sum() / 2)
         # Of many rare words some were never met: rows that are the same have others of them.
         rare = np.append(before[:-2] * seen.rows < RARE, [True, False])
-        together = [np.append(shares[~rare], shares[rare].sum()) for shares in (before, after)]
-        p = _chance_of_shares(*together, seen.rows, rows)
+        then, today = (np.append(shares[~rare], shares[rare].sum()) for shares in (before, after))
+        p = _chance_of_shares(then, today, seen.rows, rows)
     else:
         numbers = _numbers(column, seen.name)
         rows, given = len(numbers), np.sort(numbers[np.isfinite(numbers)])
