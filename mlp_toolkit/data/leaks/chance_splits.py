@@ -62,7 +62,7 @@ def cautions(
     tied, timed = groups_in(frame, kinds, besides), times_in(frame, kinds, besides)
     if not tied and not timed:
         return []
-    targets = _numbers(values, recipe.task)
+    targets = _numbers(values, recipe.task, parts["train"])
     groups = [(found, tie) for tie in tied if _counts(found := known(tie.codes, targets, parts))]
     if groups:
         found, (name, reason, _) = max(groups, key=lambda group: group[0].explained)
@@ -91,8 +91,14 @@ def _counts(found: Known) -> bool:
     return enough and found.explained >= EXPLAINED and found.sure >= SURE
 
 
-def _numbers(values: np.ndarray, task: str) -> np.ndarray:
-    """Targets of which a mean says something: of several classes 0 and 1 for each, of many for the commonest."""
+def _numbers(values: np.ndarray, task: str, train: np.ndarray) -> np.ndarray:
+    """Targets of which a mean says something: of several classes 0 and 1 for each, of many for the commonest.
+
+    Several numbers count alike; of classes and labels the common ones count more, a row of a rare one tells nothing.
+    """
+    if task == "regression":
+        spread = values[train].std(axis=0)
+        return np.asarray(values / np.where(spread > 0, spread, 1), np.float64)
     if task != "multiclass":
         return np.asarray(values, np.float64)
     classes, rows = np.unique(values[:, 0], return_counts=True)
@@ -111,8 +117,7 @@ def known(codes: np.ndarray, targets: np.ndarray, parts: Mapping[str, np.ndarray
         together: The rows of a group are no independent evidence of the gain.
     """
     train, test = (parts[part][codes[parts[part]] >= 0] for part in ("train", "test"))
-    mean, spread = targets[parts["train"]].mean(axis=0), targets[parts["train"]].std(axis=0)
-    y = (targets - mean) / np.where(spread > 0, spread, 1)
+    y = targets - targets[parts["train"]].mean(axis=0)
     groups = int(codes.max(initial=-1)) + 1
     counts = np.bincount(codes[train], minlength=groups)
     test = test[counts[codes[test]] > 0]
