@@ -210,7 +210,7 @@ def suspects(data: Dataset) -> pd.DataFrame:
             lines.append({"row": int(rows[row]), "target": number(own[row]), "expected": f"about {number(told[row])}"})
     else:
         likeliest, surest = told.argmax(axis=1), told.max(axis=1)
-        others = 1 - np.bincount(own.astype(int), minlength=told.shape[1]) / len(own)
+        others = 1 - np.bincount(own.astype(int), minlength=len(data.target.classes)) / len(own)
         doubt = np.minimum(MOST_DOUBT, SHARE_OF_DOUBT * others)[likeliest]
         worst = np.flatnonzero((likeliest != own.astype(int)) & (1 - surest < doubt))
         for row in worst[np.argsort(-surest[worst])]:
