@@ -37,7 +37,7 @@ from mlp_toolkit.training.engine.blend.keeping import ends_of_waves, of_several_
 from mlp_toolkit.training.engine.folds import apart, judge_of_folds, out_of_fold
 from mlp_toolkit.training.engine.rows import Resident
 from mlp_toolkit.training.engine.steps import Augment
-from mlp_toolkit.training.engine.variables import assign, snapshot
+from mlp_toolkit.training.engine.variables import assign_stored, snapshot
 from mlp_toolkit.training.pretraining import pretrained
 from mlp_toolkit.training.warm_start import Source, freezing, lowered, take_over, taken
 
@@ -141,7 +141,7 @@ def train_recipe(
         state, values = earlier
         for callback in own:
             callback.replay(network, state.history)
-        assign(network, values)
+        assign_stored(network, values)
     started, done = time.monotonic(), state.epochs
     if spec.model.pretrain is not None and not done:
         take_over(pretrained(spec, spec.model.pretrain, data, state.notes, verbose), network, None, state.notes)

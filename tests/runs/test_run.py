@@ -13,6 +13,7 @@ from sklearn import metrics
 from support import RECIPES, killed_after_a_checkpoint, python
 
 import mlp_toolkit as mt
+from mlp_toolkit.storage import array_files
 
 FILES = {
     "model.h5",
@@ -178,6 +179,16 @@ def test_a_changed_recipe_is_not_resumed(folder, tmp_path):
     (run.directory / "metrics.json").unlink()
     with pytest.raises(mt.UserError, match="has changed"):
         mt.run(folder / "binary.yaml", {"train.epochs": 2}, out=run.directory, resume=True, verbose=0)
+
+
+def test_a_checkpoint_of_another_version_is_refused(folder, tmp_path):
+    run = mt.run(folder / "binary.yaml", {"train.epochs": 1}, out=tmp_path / "run", verbose=0)
+    (run.directory / "metrics.json").unlink()
+    path = run.directory / "checkpoint.h5"
+    arrays, info = array_files.read_arrays(path)
+    array_files.write_arrays(path, {**arrays, "now": arrays["now"][:-1]}, info)
+    with pytest.raises(mt.UserError, match="another network than this recipe builds now"):
+        mt.run(folder / "binary.yaml", {"train.epochs": 1}, out=run.directory, resume=True, verbose=0)
 
 
 def test_a_target_that_cannot_be_learnt_leaves_nothing_behind(folder, tmp_path):

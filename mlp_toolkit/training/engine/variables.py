@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from mlp_toolkit.errors import UserError
 from mlp_toolkit.model.keras_types import Network, Variable
 
 
@@ -30,3 +31,18 @@ def assign(model: Network, values: Sequence[np.ndarray]) -> None:
     """Puts the values of a snapshot back."""
     for variable, value in zip(variables(model), values, strict=True):
         variable.value.assign(value, read_value=False)  # what Keras does besides takes twice as long again
+
+
+def assign_stored(model: Network, values: Sequence[np.ndarray]) -> None:
+    """Puts back values that a file has kept.
+
+    Raises:
+        UserError: They are another network's.
+    """
+    shapes = [tuple(variable.shape) for variable in variables(model)]
+    if shapes != [value.shape for value in values]:
+        raise UserError(
+            "the checkpoint is of another network than this recipe builds now: an earlier version has written it",
+            remedy="Go on with that version, or start anew with another --out.",
+        )
+    assign(model, values)
