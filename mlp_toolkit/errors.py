@@ -121,9 +121,9 @@ def on_screen(text: str, stream: TextIO | None) -> str:
 
 
 def _folded(line: str, width: int) -> str:
-    begin = line[: len(line) - len(line.lstrip())]
     if len(line) <= width:
         return line
+    begin = line[: len(line) - len(line.lstrip())]
     return textwrap.fill(
         line,
         width,

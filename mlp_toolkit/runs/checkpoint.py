@@ -57,18 +57,9 @@ class Checkpoint:
     ) -> None:
         self.path, self.beside, self.ending = path, beside, ending
         self.source: Path | None = None
-        told = {key: value for key, value in resolved.values.items() if key not in ("name", *AFTER_TRAINING)}
+        told = identity_of(resolved, data)
         told["train"] = {**resolved.values["train"], **resolved.spec.train.by_rows(data.counts["train"])}
-        told["data"] = {
-            "fingerprint": data.fingerprint,
-            "target": resolved.spec.data.targets,
-            "split": resolved.values["data"]["split"],
-            "classes": list(data.target.classes),
-            "sample_weight": resolved.spec.data.sample_weight,
-            "stream": data.streamed,
-            "kinds": dict(data.kinds.by_column),
-            "encoded": _digest(data.encoding),
-        }
+        told["data"] |= {"stream": data.streamed, "encoded": _digest(data.encoding)}
         self.identity: dict[str, Any] = json.loads(json.dumps(told, default=str))
         self.begun, self.cost, self.spent = time.monotonic(), 0.0, 0.0
 
@@ -137,8 +128,25 @@ def _newest(path: Path) -> Path | None:
     return older if older.is_file() else None
 
 
+def identity_of(resolved: Resolved, data: RecipeData) -> dict[str, Any]:
+    """What a training depends on: the recipe's values by section, and which rows there are."""
+    told = {key: value for key, value in resolved.values.items() if key not in ("name", *AFTER_TRAINING)}
+    told["data"] = {
+        "fingerprint": data.fingerprint,
+        "target": resolved.spec.data.targets,
+        "split": resolved.values["data"]["split"],
+        "classes": list(data.target.classes),
+        "sample_weight": resolved.spec.data.sample_weight,
+        "kinds": dict(data.kinds.by_column),
+    }
+    return told
+
+
 def trained_with(path: Path, keys: Sequence[str]) -> dict[str, Any] | None:
-    """The values that a stopped run trained with, by dotted key; None where it stopped before its first checkpoint."""
+    """The values that a stopped run trained with, by dotted key; None where it stopped before its first checkpoint.
+
+    Nothing is read for no keys.
+    """
     source = _newest(path) if keys else None
     if source is None:
         return None

@@ -13,7 +13,7 @@ from mlp_toolkit.data.dataset import Dataset
 from mlp_toolkit.recipe import resolving
 from mlp_toolkit.recipe.resolving import Resolved
 from mlp_toolkit.recipe.spec import Range, Tune, Values
-from mlp_toolkit.runs.checkpoint import AFTER_TRAINING, differences
+from mlp_toolkit.runs.checkpoint import differences, identity_of
 
 
 @dataclass(frozen=True)
@@ -48,16 +48,7 @@ class Search:
 
     def identity(self) -> dict[str, Any]:
         """What trials depend on, as JSON has it: the recipe, its rows, the choices, the score that counts."""
-        told = {key: value for key, value in self.resolved.values.items() if key not in ("name", *AFTER_TRAINING)}
-        told["data"] = {
-            "fingerprint": self.data.fingerprint,
-            "target": self.resolved.spec.data.targets,
-            "split": self.resolved.values["data"]["split"],
-            "classes": list(self.data.target.classes),
-            "sample_weight": self.resolved.spec.data.sample_weight,
-            "kinds": {name: kind for name, kind in self.data.kinds.by_column.items() if kind != "ignore"},
-        }
-        told["tune"] = {"metric": self.metric}
+        told = identity_of(self.resolved, self.data) | {"tune": {"metric": self.metric}}
         space = {key: choices.model_dump() for key, choices in self.space.items()}
         found: dict[str, Any] = json.loads(json.dumps({"values": told, "space": space}, default=str))
         return found

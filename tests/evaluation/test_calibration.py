@@ -11,16 +11,6 @@ from sklearn.calibration import calibration_curve
 from mlp_toolkit.evaluation.calibration import Fit, reliability
 
 
-@pytest.fixture(params=[7, 60, 900])
-def rows(request) -> tuple[np.ndarray, np.ndarray]:
-    """Labels and probabilities; many of these are equal."""
-    random = np.random.default_rng(request.param)
-    chance = np.round(random.beta(0.7, 1.5, request.param), 2)
-    true = (random.random(request.param) < chance).astype(int)
-    true[:2] = 0, 1
-    return true, chance
-
-
 def test_reliability_is_scikit_learns_with_wilsons_intervals(rows):
     true, chance = rows
     found = reliability(true[:, None], chance[:, None], "binary")

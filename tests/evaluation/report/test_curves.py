@@ -12,16 +12,6 @@ from mlp_toolkit.evaluation.report import curves
 from mlp_toolkit.recipe.spec import Decision
 
 
-@pytest.fixture(scope="module", params=[7, 60, 900])
-def rows(request) -> tuple[np.ndarray, np.ndarray]:
-    """Labels and probabilities; many of these are equal."""
-    random = np.random.default_rng(request.param)
-    chance = np.round(random.beta(0.7, 1.5, request.param), 2)
-    true = (random.random(request.param) < chance).astype(int)
-    true[:2] = 0, 1
-    return true, chance
-
-
 def test_the_curves_are_scikit_learns(rows):
     true, chance = rows
     steps = sweep(true, chance)
